@@ -1,0 +1,204 @@
+"""Typed settings: one engine URL a port; unknown keys refused, all problems reported at once.
+
+Settings come from a TOML file (`--settings FILE`, or the variable RIALTO_SETTINGS, or `rialto.toml` in the folder), and above it from
+variables: `RIALTO_EVENTS=kafka://localhost:9092/orders` sets `events`, `RIALTO_SERVE__PORT=8080` sets `serve.port`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rialto.errors import BadSettings, known
+
+__all__ = ["SCHEMES", "Serve", "Settings", "Url", "load"]
+
+SCHEMES: Mapping[str, tuple[str, ...]] = {
+    "events": ("local", "kafka"),
+    "features": ("memory", "local", "redis"),
+    "text": ("local",),
+    "vectors": ("local", "flat"),
+    "encoder": ("static", "minilm"),
+    "geo": ("grid",),
+    "models": ("local",),
+    "travel": ("circle",),
+    "jobs": ("process", "pool"),
+    "writer": ("grounded",),
+    "critic": ("pixels",),
+    "canvas": ("pillow", "skia"),
+    "blobs": ("file", "memory", "s3", "gs"),
+}
+"""Port -> the URL schemes that an engine answers to."""
+
+
+class Serve(BaseModel):
+    """Where the service listens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8321, ge=0, le=65535, description="Port; 0 takes a free one.")
+
+
+class Settings(BaseModel):
+    """Everything that may be set. An engine is a URL; `local://` without a path lives under `home`.
+
+    Example:
+        >>> Settings(events="kafka://localhost:9092/orders").url("events").path
+        '/orders'
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    home: Path = Field(default_factory=lambda: _home(), description="Folder for all that local engines keep.")
+    seed: int = Field(0, description="Seed of every chance.")
+    events: str = Field("local://", description="EventLog: `local://[FOLDER]` or `kafka://BROKER/TOPIC`.")
+    features: str = Field("memory://", description="FeatureStore: `memory://`, `local://[FOLDER]` or `redis://HOST:PORT/DB`.")
+    text: str = Field("local://", description="TextIndex: `local://` (tantivy).")
+    vectors: str = Field("local://", description="VectorIndex: `local://` (usearch) or `flat://` (exact).")
+    encoder: str = Field(
+        "static://", description="Text vectors: `static://` (from the catalogue) or `minilm://` (extra `neural`)."
+    )
+    geo: str = Field("grid://", description="GeoIndex: `grid://`.")
+    models: str = Field("local://", description="Models: `local://[FOLDER]`.")
+    travel: str = Field("circle://", description="TravelTimes: `circle://?speed_mps=8&factor=1.3`.")
+    jobs: str = Field("process://", description="Jobs: `process://` (here) or `pool://?processes=2`.")
+    writer: str = Field("grounded://", description="Writer: `grounded://` (grammar over catalogue facts).")
+    critic: str = Field("pixels://", description="Critic: `pixels://` (measured on the rendered pixels).")
+    canvas: str = Field("pillow://", description="Canvas: `pillow://` or `skia://` (extra `skia`).")
+    blobs: str = Field(
+        "file://", description="Blobs: `file://[FOLDER]`, `memory://`, or an object store `s3://`, `gs://` (extra `objects`)."
+    )
+    params: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="Tunables by name; `rialto doctor --params` lists them."
+    )
+    serve: Serve = Field(Serve(host="127.0.0.1", port=8321), description="Where the service listens.")
+
+    def url(self, port: str) -> Url:
+        """The URL of `port`, split; `BadSettings` where no engine answers to its scheme."""
+        return Url.of(port, getattr(self, port))
+
+    def folder(self, port: str) -> Path:
+        """The folder that a local engine of `port` keeps its files in: the URL's path, or one under `home`."""
+        path = self.url(port).path
+        return Path(path) if path.strip("/") else self.home / port
+
+
+class Url:
+    """An engine's URL, split and checked."""
+
+    __slots__ = ("options", "parts", "port", "text")
+
+    def __init__(self, port: str, text: str, parts: SplitResult) -> None:
+        self.port, self.text, self.parts = port, text, parts
+        self.options = dict(parse_qsl(parts.query))
+
+    @classmethod
+    def of(cls, port: str, text: str) -> Url:
+        """Split `text`; `BadSettings` names the schemes that `port` knows."""
+        parts = urlsplit(text)
+        if parts.scheme not in SCHEMES[port]:
+            came = f"{parts.scheme}://" if parts.scheme else "a text without a scheme"
+            wanted = ", ".join(f"{s}://" for s in SCHEMES[port])
+            raise BadSettings([f"{port} = {text!r}: no engine answers to {came}; known: {wanted}."])
+        return cls(port, text, parts)
+
+    @property
+    def scheme(self) -> str:
+        """`kafka` of `kafka://localhost:9092/orders`."""
+        return self.parts.scheme
+
+    @property
+    def host(self) -> str:
+        """`localhost:9092` of `kafka://localhost:9092/orders`."""
+        return self.parts.netloc
+
+    @property
+    def path(self) -> str:
+        """`/orders` of `kafka://localhost:9092/orders`."""
+        return self.parts.path
+
+    def number(self, name: str, default: float) -> float:
+        """The option `name` as a number; `BadSettings` where it is none."""
+        value = self.options.get(name, "")
+        try:
+            return float(value) if value else default
+        except ValueError:
+            raise BadSettings([f"{self.port} = {self.text!r}: {name} is {value!r}; wanted a number."]) from None
+
+
+def load(file: Path | None = None, *, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read settings from a TOML file and the environment.
+
+    Args:
+        file: The file; None = RIALTO_SETTINGS, or `rialto.toml` where the current folder has one, or none.
+        environment: Variables; None = the process's own.
+
+    Raises:
+        BadSettings: with every problem, each naming the key, what came and what was wanted.
+    """
+    env = dict(os.environ if environment is None else environment)
+    named = file or (Path(env["RIALTO_SETTINGS"]) if env.get("RIALTO_SETTINGS") else None)
+    path = named or Path("rialto.toml")
+    values: dict[str, Any] = {}
+    if named is not None or path.is_file():
+        values = _read(path)
+    _overlay(values, env)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as e:
+        raise BadSettings([_problem(error) for error in e.errors()] + _urls(values)) from None
+    if problems := _urls(settings.model_dump()):
+        raise BadSettings(problems)
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as e:
+        raise BadSettings([f"settings file {str(path)!r} cannot be read: {e.strerror}."]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise BadSettings([f"settings file {str(path)!r} is not TOML: {e}."]) from None
+
+
+_OWN = frozenset({"RIALTO_SETTINGS", "RIALTO_DATA", "RIALTO_KAFKA_JARS"})
+
+
+def _overlay(values: dict[str, Any], env: Mapping[str, str]) -> None:
+    """Set RIALTO_A__B=x as a.b; the variables in `_OWN` mean something else."""
+    for name, value in sorted(env.items()):
+        if name.startswith("RIALTO_") and name not in _OWN:
+            *parents, leaf = name.removeprefix("RIALTO_").lower().split("__")
+            at = values
+            for parent in parents:
+                at = at.setdefault(parent, {})
+            at[leaf] = value
+
+
+def _problem(error: Any) -> str:
+    where = ".".join(str(p) for p in error["loc"])
+    if error["type"] == "extra_forbidden":
+        names = Serve.model_fields if error["loc"][0] == "serve" else Settings.model_fields
+        return f"unknown setting {where!r}; known: {known(str(error['loc'][-1]), names)}."
+    return f"setting {where!r}: got {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}."
+
+
+def _urls(values: Mapping[str, Any]) -> list[str]:
+    problems: list[str] = []
+    for port in SCHEMES:
+        if isinstance(text := values.get(port), str):
+            try:
+                Url.of(port, text)
+            except BadSettings as e:
+                problems.extend(e.problems)
+    return problems
+
+
+def _home() -> Path:
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(data) / "rialto"

@@ -1,0 +1,1 @@
+"""Product search: which products, in what order, for this query?"""

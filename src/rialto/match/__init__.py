@@ -1,0 +1,1 @@
+"""Driver matching: which driver takes which order, now?"""

@@ -1,0 +1,1 @@
+"""Creatives: which text, image and layout goes in this place?"""

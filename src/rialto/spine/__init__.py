@@ -1,0 +1,1 @@
+"""The chain that every decision takes: retrieve, filter, features, rank in phases, decide, log, learn, experiment."""

@@ -1,0 +1,174 @@
+"""The decision log: what was asked, seen, chosen, with which probability, by which versions and params; and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rialto.errors import BadInput
+from rialto.ports import EventLog
+from rialto.records import Candidates, Columns, Decisions, Event, Requests
+from rialto.spine.pipeline import Outcome, Recorded
+
+__all__ = ["DECISION", "DecisionLog", "Feedback", "decode", "encode"]
+
+DECISION = "decision"
+_SUM = 16  # bytes of the checksum that names an event
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What came of one choice: `kind` (`click`, `accepted`, ...) of `candidate` for `request`, with a value and a time.
+
+    Args:
+        kind: What happened.
+        request: Id of the request, as in its decision.
+        candidate: Id of the candidate.
+        value: How much of it: 1 for a click, seconds, cents.
+        time_s: When, seconds in UTC.
+        id: The event's own name; the same name twice is a repeat. Made from the other fields where it is "".
+    """
+
+    kind: str
+    request: int
+    candidate: int
+    value: float
+    time_s: float
+    id: str = ""
+
+    def event(self) -> Event:
+        """As an event, keyed by the request."""
+        body = json.dumps({"request": str(self.request), "candidate": self.candidate, "value": self.value}).encode()
+        name = self.id or blake2b(f"{self.kind}|{self.time_s!r}|".encode() + body, digest_size=_SUM).hexdigest()
+        return Event(name, str(self.request), self.kind, self.time_s, body)
+
+
+class DecisionLog:
+    """Decisions and feedback over an event log; a decision is one event a batch, in Arrow columns, bit for bit."""
+
+    def __init__(self, events: EventLog) -> None:
+        self._events = events
+
+    def write(self, outcomes: Sequence[Outcome]) -> NDArray[np.int64]:
+        """Write outcomes durably and return their offsets, shape (outcomes,); each is one event of kind `decision`.
+
+        An event's name is a checksum of its body, so the same outcome written again is a repeat that readers drop.
+        """
+        return self._events.append([_event(o) for o in outcomes])
+
+    def write_feedback(self, feedback: Sequence[Feedback]) -> NDArray[np.int64]:
+        """Write feedback durably and return the offsets, shape (feedback,)."""
+        return self._events.append([f.event() for f in feedback])
+
+    def read(self, start: int = 0, *, pipeline: str = "") -> Iterator[Recorded]:
+        """Decisions with offset >= `start`, in order, of one pipeline where its name is given; repeats are dropped."""
+        for event in self._distinct(start):
+            if event.kind == DECISION and (not pipeline or event.key == pipeline):
+                yield decode(event.body)
+
+    def feedback(self, start: int = 0) -> Iterator[Feedback]:
+        """Feedback with offset >= `start`, in order; repeats are dropped."""
+        for event in self._distinct(start):
+            if event.kind != DECISION:
+                fields = json.loads(event.body)
+                yield Feedback(
+                    event.kind, int(fields["request"]), int(fields["candidate"]), float(fields["value"]), event.time_s, event.id
+                )
+
+    def _distinct(self, start: int) -> Iterator[Event]:
+        seen: set[str] = set()
+        while batch := self._events.read(start, 1000):
+            start = batch[-1][0] + 1
+            for _, event in batch:
+                if event.id not in seen:
+                    seen.add(event.id)
+                    yield event
+
+
+def _event(outcome: Outcome) -> Event:
+    body = encode(outcome.record)
+    times = outcome.requests.time_s
+    when = float(times.max()) if len(times) else 0.0
+    return Event(blake2b(body, digest_size=_SUM).hexdigest(), outcome.record.pipeline, DECISION, when, body)
+
+
+def encode(record: Recorded) -> bytes:
+    """A record as bytes: a JSON head, then four Arrow tables, each part behind its length.
+
+    Example:
+        >>> from rialto.spine.pipeline import Recorded
+        >>> none = np.zeros(0)
+        >>> d = Decisions(np.array([1], dtype=np.uint64), np.array([0, 0]), none.astype(np.int64), none.astype(np.int64), none, none)
+        >>> r = Recorded("demo", Requests.of({"q": np.array(["a"])}, ids=np.array([1])), Candidates.none(1), d, 7, {"m": "v1"}, ())
+        >>> decode(encode(r)).requests.column("q").tolist()
+        ['a']
+    """
+    r, c, d = record.requests, record.seen, record.decisions
+    head = {"pipeline": record.pipeline, "seed": record.seed, "versions": dict(record.versions), "fallbacks": record.fallbacks}
+    asked = {"ids": r.ids, "time_s": r.time_s} | {f"c:{k}": v for k, v in r.columns.items()}
+    asked |= {f"o:{k}": v for k, v in r.overrides.items()} | {"seen": c.counts, "chosen": d.counts}
+    chosen = {"ids": d.ids, "rows": d.rows, "scores": d.scores, "propensity": d.propensity}
+    parts = [json.dumps(head).encode(), _packed(asked), _packed({"ids": c.ids} | {f"c:{k}": v for k, v in c.columns.items()})]
+    parts.append(_packed(chosen))
+    return b"".join(len(p).to_bytes(8, "little") + p for p in parts)
+
+
+def decode(body: bytes) -> Recorded:
+    """The record in `body`; `BadInput` where it is not one."""
+    try:
+        head, asked, seen, chosen = _parts(body)
+        fields, r, c, d = json.loads(head), _unpacked(asked), _unpacked(seen), _unpacked(chosen)
+    except (ValueError, KeyError, pa.ArrowException) as e:
+        raise BadInput(f"these {len(body)} bytes are not a decision record: {e}") from None
+    requests = Requests(r["ids"], r["time_s"], _named(r, "c:"), _named(r, "o:"))
+    return Recorded(
+        fields["pipeline"],
+        requests,
+        Candidates(_offsets(r["seen"]), c["ids"], _named(c, "c:")),
+        Decisions(r["ids"], _offsets(r["chosen"]), d["ids"], d["rows"], d["scores"], d["propensity"]),
+        int(fields["seed"]),
+        fields["versions"],
+        tuple(fields["fallbacks"]),
+    )
+
+
+def _parts(body: bytes) -> list[bytes]:
+    parts: list[bytes] = []
+    at = 0
+    for _ in range(4):
+        size = int.from_bytes(body[at : at + 8], "little")
+        part = body[at + 8 : at + 8 + size]
+        if at + 8 > len(body) or len(part) != size:
+            raise ValueError(f"part {len(parts)} is cut short at byte {at}")
+        parts.append(part)
+        at += 8 + size
+    return parts
+
+
+def _packed(columns: Columns) -> bytes:
+    # A NaN stays a NaN with its own bits (from_pandas=False), so that a replay is exact.
+    table = pa.table({k: pa.array(np.ascontiguousarray(v), from_pandas=False) for k, v in columns.items()})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _unpacked(body: bytes) -> dict[str, NDArray[Any]]:
+    table = pa.ipc.open_stream(pa.py_buffer(body)).read_all().combine_chunks()
+    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+
+
+def _named(columns: Columns, prefix: str) -> Columns:
+    return {k[len(prefix) :]: v for k, v in columns.items() if k.startswith(prefix)}
+
+
+def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
