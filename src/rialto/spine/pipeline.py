@@ -210,9 +210,7 @@ class Pipeline:
         for group in self.features:
             instead = None if group.otherwise is None else _columns_of(group, len(candidates), group.otherwise)
             work = _computing(run, group, candidates)
-            columns = run.attempt(
-                group.name, "features", group.budget_s, len(candidates), work, instead, lambda _: len(candidates)
-            )
+            columns = run.attempt(group.name, "features", group.budget_s, len(candidates), work, instead, _rows)
             candidates = candidates.with_columns(columns)
         run.keep_details("features", candidates)
         return candidates
