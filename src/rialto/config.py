@@ -31,7 +31,7 @@ SCHEMES: Mapping[str, tuple[str, ...]] = {
     "jobs": ("process", "pool"),
     "writer": ("grounded",),
     "critic": ("pixels",),
-    "canvas": ("pillow", "skia"),
+    "canvas": ("pillow",),
     "blobs": ("file", "memory", "s3", "gs"),
 }
 """Port -> the URL schemes that an engine answers to."""
@@ -69,7 +69,7 @@ class Settings(BaseModel):
     jobs: str = Field("process://", description="Jobs: `process://` (here) or `pool://?processes=2`.")
     writer: str = Field("grounded://", description="Writer: `grounded://` (grammar over catalogue facts).")
     critic: str = Field("pixels://", description="Critic: `pixels://` (measured on the rendered pixels).")
-    canvas: str = Field("pillow://", description="Canvas: `pillow://` or `skia://` (extra `skia`).")
+    canvas: str = Field("pillow://", description="Canvas: `pillow://` (raster).")
     blobs: str = Field(
         "file://", description="Blobs: `file://[FOLDER]`, `memory://`, or an object store `s3://`, `gs://` (extra `objects`)."
     )

@@ -153,17 +153,50 @@ def _parts(body: bytes) -> list[bytes]:
 
 
 def _packed(columns: Columns) -> bytes:
-    # A NaN stays a NaN with its own bits (from_pandas=False), so that a replay is exact.
-    table = pa.table({k: pa.array(np.ascontiguousarray(v), from_pandas=False) for k, v in columns.items()})
+    table = pa.table({k: _array(v) for k, v in columns.items()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
 
 
+def _array(values: NDArray[Any]) -> pa.Array:
+    """Arrow's view of a column: numbers by their own bits, NaN included, so that a replay is exact.
+
+    Made from buffers, as `pa.array` loads pandas wherever it is installed, which takes a second.
+    """
+    if values.dtype.kind in "iuf":
+        return _buffers(pa.from_numpy_dtype(values.dtype), len(values), np.ascontiguousarray(values))
+    if values.dtype.kind == "b":
+        return _buffers(pa.bool_(), len(values), np.packbits(values, bitorder="little"))
+    texts = values.tolist()
+    strange = next((t for t in texts if not isinstance(t, str)), None)
+    if strange is not None:
+        raise BadInput(f"a logged column holds {strange!r}; wanted numbers, yes/no or text alone.")
+    encoded = [t.encode() for t in texts]
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum([len(e) for e in encoded], out=offsets[1:])
+    return _buffers(pa.large_string(), len(texts), offsets, b"".join(encoded))
+
+
+def _buffers(kind: pa.DataType, size: int, *parts: NDArray[Any] | bytes) -> pa.Array:
+    return pa.Array.from_buffers(kind, size, [None, *(pa.py_buffer(p) for p in parts)])
+
+
 def _unpacked(body: bytes) -> dict[str, NDArray[Any]]:
     table = pa.ipc.open_stream(pa.py_buffer(body)).read_all().combine_chunks()
-    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+    return {name: _column(table.column(name)) for name in table.column_names}
+
+
+def _column(chunks: pa.ChunkedArray) -> NDArray[Any]:
+    if pa.types.is_large_string(chunks.type):
+        return np.array(chunks.to_pylist(), dtype=object)
+    if chunks.num_chunks == 0:
+        return np.zeros(0, dtype=chunks.type.to_pandas_dtype())
+    part = chunks.chunk(0)
+    if pa.types.is_boolean(part.type):
+        return np.unpackbits(np.frombuffer(part.buffers()[1], dtype=np.uint8), count=len(part), bitorder="little").astype(np.bool_)
+    return np.frombuffer(part.buffers()[1], dtype=part.type.to_pandas_dtype(), count=len(part))
 
 
 def _named(columns: Columns, prefix: str) -> Columns:

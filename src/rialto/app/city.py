@@ -1,0 +1,186 @@
+"""`match` put together: the dispatch system over its engines, the made-up city, and a city that lives beside the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Lock, Thread
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rialto.app.engines import Engines
+from rialto.app.learning import fitter, scorer
+from rialto.errors import EngineBusy
+from rialto.match.pipeline import Dispatch, Snapshot, build
+from rialto.match.records import Plane
+from rialto.match.simulate import Policy, SimReport, simulate
+from rialto.match.track import Track
+from rialto.match.train import Trained, train
+from rialto.match.travel import Travel
+from rialto.match.why import Why
+from rialto.ports import Models
+from rialto.spine.log import DecisionLog
+from rialto.worlds.city import City, make_city
+from rialto.worlds.city_sim import CitySim, SimState
+
+__all__ = ["LiveCity", "Town", "open_town", "run_town", "teach"]
+
+NOON_S = 43_200.0
+
+
+class Town:
+    """A made-up city with a dispatch system of its own.
+
+    Args:
+        city: The city.
+        dispatch: The system, empty.
+        decisions: Where its windows are logged.
+    """
+
+    __slots__ = ("city", "decisions", "dispatch")
+
+    def __init__(self, city: City, dispatch: Dispatch, decisions: DecisionLog) -> None:
+        self.city, self.dispatch, self.decisions = city, dispatch, decisions
+
+
+@contextmanager
+def open_town(engines: Engines, city: City) -> Iterator[Town]:
+    """Wire a dispatch system for `city`, with logs of its own: a simulation begins with nothing offered, and ends with its folder."""
+    from rialto.local.events import LocalEvents
+
+    with TemporaryDirectory(prefix="rialto-city-") as folder:
+        logs = [LocalEvents(Path(folder) / name, sync=False) for name in ("offers", "decisions")]
+        geo = engines.geo()
+        dispatch = build(
+            geo=geo,
+            travel=Travel(engines.travel()),
+            models=engines.models(),
+            track=Track(geo, Plane(*city.centre)),
+            offers=logs[0],
+            decisions=logs[1],
+        )
+        try:
+            yield Town(city, dispatch, DecisionLog(logs[1]))
+        finally:
+            geo.close()
+            for log in logs:
+                log.close()
+
+
+def run_town(
+    town: Town,
+    *,
+    start_s: float = NOON_S,
+    seconds: float = 1800.0,
+    seed: int = 0,
+    policy: Policy | None = None,
+    progress: Callable[[float, int], None] | None = None,
+) -> SimReport:
+    """Run the town's city for `seconds` from `start_s` of its first day under a policy."""
+    sim = CitySim(town.city, start_s=start_s, end_s=start_s + seconds, seed=seed)
+    return simulate(sim, town.dispatch, seed=seed, policy=policy, progress=progress)
+
+
+def teach(town: Town, models: Models, *, seed: int = 0) -> Trained:
+    """Learn acceptance from the offers that the town made, behind the gate; `EngineMissing` without CatBoost."""
+    answered = town.dispatch.offers.answered()
+    return train(town.decisions, answered, models, fit=fitter("Logloss", trees=100), score=scorer(models), seed=seed)
+
+
+class LiveCity:
+    """A made-up city that runs in a thread beside the service, faster than life, around the clock.
+
+    Args:
+        engines: Where engines come from.
+        drivers: How many work there.
+        seed: Of the city.
+        pace_s: Real seconds for a window of two simulated ones.
+    """
+
+    def __init__(self, engines: Engines, *, drivers: int = 260, seed: int = 0, pace_s: float = 0.5) -> None:
+        self.city = make_city(seed=seed, drivers=drivers)
+        self._engines, self._pace_s, self._seed = engines, pace_s, seed
+        self._lock, self._stop = Lock(), Event()
+        self._town: Town | None = None
+        self._thread = Thread(target=self._live, name="rialto-city", daemon=True)
+        self.failed = ""
+
+    def start(self) -> None:
+        """Begin; a second call does nothing."""
+        if not self._thread.is_alive() and not self._stop.is_set():
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5.0)
+
+    @property
+    def ready(self) -> bool:
+        """True once a first window was decided."""
+        return self._town is not None and not self.failed
+
+    def snapshot(self) -> Snapshot:
+        """The city now; `EngineBusy` before its first window."""
+        with self._lock:
+            return self._open().dispatch.snapshot()
+
+    def why(self, order: int) -> Why:
+        """Why an order was decided as it was, among the latest windows; `NothingHere` for another."""
+        with self._lock:
+            return self._open().dispatch.why(order)
+
+    def _open(self) -> Town:
+        if self._town is None:
+            raise EngineBusy(f"the city is not running{': ' + self.failed if self.failed else ' yet; ask again in a second'}.")
+        return self._town
+
+    def _live(self) -> None:
+        day = 0
+        try:
+            while not self._stop.is_set():
+                with open_town(self._engines, self.city) as town, self._lock:
+                    self._town = town
+                    sim = CitySim(self.city, start_s=NOON_S, end_s=NOON_S + 4 * 3600.0, seed=self._seed + day)
+                    simulate(_Paced(sim, self._let_others), town.dispatch, seed=self._seed)
+                day += 1
+        except Exception as e:  # a thread's failure would be lost: readiness tells it
+            self.failed = f"{type(e).__name__}: {e}"
+            raise
+
+    def _let_others(self) -> bool:
+        """Let requests in for as long as the pace says; true where the city should end."""
+        self._lock.release()
+        try:
+            return self._stop.wait(self._pace_s)
+        finally:
+            self._lock.acquire()
+
+
+class _Paced:
+    """A simulation that pauses after each window."""
+
+    def __init__(self, sim: CitySim, pause: Callable[[], bool]) -> None:
+        self._sim, self._pause = sim, pause
+        self.window_s, self.city = sim.window_s, sim.city
+        self._ended = False
+
+    @property
+    def done(self) -> bool:
+        return self._ended or self._sim.done
+
+    def state(self) -> SimState:
+        return self._sim.state()
+
+    def step(self, *, order: NDArray[np.int64], driver: NDArray[np.int64]) -> SimState:
+        after = self._sim.step(order=order, driver=driver)
+        self._ended = self._pause()
+        return after
+
+    def trips(self) -> Any:
+        return self._sim.trips()

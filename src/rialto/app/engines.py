@@ -1,0 +1,160 @@
+"""Each port's engine, opened by its URL when first asked for and kept; nothing is imported that the settings do not name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rialto.config import Settings, Url
+from rialto.ports import (
+    Blobs,
+    Canvas,
+    Critic,
+    EventLog,
+    FeatureStore,
+    GeoIndex,
+    Jobs,
+    Models,
+    TextField,
+    TextIndex,
+    TravelTimes,
+    VectorIndex,
+    Writer,
+)
+
+__all__ = ["Encode", "Engines"]
+
+T = TypeVar("T")
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to unit vectors, shape (texts, dimensions)."""
+
+
+class Engines:
+    """The engines that `settings` name.
+
+    Args:
+        settings: Checked settings; every URL's scheme is known.
+
+    Raises:
+        EngineMissing: on opening an engine whose client library is absent, with the install command.
+
+    Example:
+        >>> Engines(Settings(features="memory://")).features() is not None
+        True
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._open: dict[str, Any] = {}
+
+    def events(self) -> EventLog:
+        """The event log."""
+        return self._kept("events", {
+            "local": lambda u: _local("events", "LocalEvents")(self._folder("events")),
+            "kafka": lambda u: _adapter("kafka", "KafkaEvents")(u.host, u.path.strip("/") or "rialto"),
+        })  # fmt: skip
+
+    def features(self) -> FeatureStore:
+        """The feature store."""
+        return self._kept("features", {
+            "memory": lambda u: _local("store", "MemoryStore")(),
+            "local": lambda u: _local("store", "LocalStore")(self._folder("features")),
+            "redis": lambda u: _adapter("redis", "RedisStore")(u.text),
+        })  # fmt: skip
+
+    def models(self) -> Models:
+        """Model versions."""
+        return self._kept("models", {"local": lambda u: _local("models", "LocalModels")(self._folder("models"))})
+
+    def blobs(self) -> Blobs:
+        """Files by name."""
+
+        def stored(url: Url) -> Blobs:
+            return _local("files", "FileBlobs")(url.text if url.path.strip("/") or url.host else self._folder("blobs").as_uri())
+
+        return self._kept("blobs", {"file": stored, "memory": stored, "s3": stored, "gs": stored})
+
+    def geo(self) -> GeoIndex:
+        """A new index of moving points: every city has its own."""
+        return _local("geo", "GridGeo")()
+
+    def travel(self) -> TravelTimes:
+        """Travel times."""
+        return self._kept("travel", {
+            "circle": lambda u: _local("travel", "GreatCircle")(
+                speed_mps=u.number("speed_mps", 8.0), factor=u.number("factor", 1.3)
+            ),
+        })  # fmt: skip
+
+    def jobs(self) -> Jobs:
+        """Work in partitions."""
+        return self._kept("jobs", {
+            "process": lambda u: _local("jobs", "InProcessJobs")(),
+            "pool": lambda u: _local("jobs", "PoolJobs")(int(u.number("processes", 2))),
+        })  # fmt: skip
+
+    def writer(self) -> Writer:
+        """Copy from facts."""
+        return self._kept("writer", {"grounded": lambda u: _local("writer", "GroundedWriter")()})
+
+    def critic(self) -> Critic:
+        """An opinion on pixels."""
+        return self._kept("critic", {"pixels": lambda u: _local("critic", "PixelCritic")()})
+
+    def canvas(self) -> Canvas:
+        """Boxes to pixels."""
+        return self._kept("canvas", {"pillow": lambda u: _local("canvas", "RasterCanvas")()})
+
+    def text(self, fields: Sequence[TextField], folder: Path | None) -> TextIndex:
+        """A new text index; in memory where `folder` is None."""
+        return _local("text", "TantivyText")(fields, folder)
+
+    def vectors(self, dimensions: int, folder: Path | None) -> VectorIndex:
+        """A new vector index; in memory where `folder` is None."""
+        if self.settings.url("vectors").scheme == "flat":
+            return _local("vectors", "FlatVectors")(dimensions)
+        return _local("vectors", "UsearchVectors")(dimensions, folder)
+
+    def encoder(self, texts: Sequence[str], *, saved: Path | None = None) -> Encode:
+        """Text vectors: trained from `texts` and kept in `saved`, or a sentence encoder (extra `neural`)."""
+        if self.settings.url("encoder").scheme == "minilm":
+            return _local("encoder", "MiniLMEncoder")(self.settings.home / "minilm").encode
+        static = _local("encoder", "StaticEncoder")
+        if saved is not None and saved.is_file():
+            return static.load(saved.read_bytes()).encode
+        made = static.fit(texts, seed=self.settings.seed)
+        if saved is not None:
+            saved.write_bytes(made.save())
+        return made.encode
+
+    def close(self) -> None:
+        """Let go of all that was opened."""
+        while self._open:
+            engine = self._open.popitem()[1]
+            if hasattr(engine, "close"):
+                engine.close()
+
+    def _folder(self, port: str) -> Path:
+        folder = self.settings.folder(port)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _kept(self, port: str, makers: dict[str, Callable[[Url], T]]) -> T:
+        if port not in self._open:
+            url = self.settings.url(port)
+            self._open[port] = makers[url.scheme](url)
+        return cast("T", self._open[port])
+
+
+def _local(module: str, name: str) -> Callable[..., Any]:
+    return getattr(import_module(f"rialto.local.{module}"), name)
+
+
+def _adapter(module: str, name: str) -> Callable[..., Any]:
+    return getattr(import_module(f"rialto.adapters.{module}"), name)

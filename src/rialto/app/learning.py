@@ -1,0 +1,48 @@
+"""How models are trained and scored when a system learns: CatBoost trains, our kernel scores; the spine knows neither."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rialto.ports import Models
+from rialto.spine.learn import Examples, Fit, Score
+
+__all__ = ["fitter", "scorer"]
+
+
+def fitter(loss: Literal["YetiRank", "Logloss", "RMSE"], *, trees: int = 200, depth: int = 6, learning_rate: float = 0.08) -> Fit:
+    """A trainer of oblivious trees with the given loss; `EngineMissing` on its first call where CatBoost is absent."""
+
+    def fit(examples: Examples, seed: int) -> bytes:
+        from rialto.local.trees import fit as grow
+
+        return grow(
+            examples.features,
+            examples.label,
+            examples.group,
+            loss=loss,
+            trees=trees,
+            depth=depth,
+            learning_rate=learning_rate,
+            seed=seed,
+            weights=examples.weights,
+            names=examples.names,
+        ).to_bytes()
+
+    return fit
+
+
+def scorer(models: Models) -> Score:
+    """Scores rows by a body that is not registered yet, or by a version's name."""
+
+    def score(model: bytes | str, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        if isinstance(model, str):
+            return models.score(model, inputs)
+        from rialto.local.trees import Trees
+
+        return Trees.from_bytes(model).score(inputs)
+
+    return score

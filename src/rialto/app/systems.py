@@ -1,0 +1,105 @@
+"""The three systems of one service, each built once, in turn, and told apart by their state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock, Thread
+from typing import TypeVar, cast
+
+from rialto.app.city import LiveCity
+from rialto.app.engines import Engines
+from rialto.app.shop import Shop, open_shop
+from rialto.app.studio import Gallery, open_gallery
+from rialto.errors import EngineBusy
+from rialto.spine.log import DecisionLog
+
+__all__ = ["Systems"]
+
+T = TypeVar("T")
+PARTS = ("shop", "city", "studio")
+
+
+class Systems:
+    """What the service serves.
+
+    Args:
+        engines: Where engines come from; closed with this.
+        catalogue: A catalogue's file; the made-up shop where "".
+        drivers: Drivers of the live city.
+    """
+
+    def __init__(self, engines: Engines, *, catalogue: str = "", drivers: int = 260) -> None:
+        self.engines = engines
+        seed = engines.settings.seed
+        self._makers: dict[str, Callable[[], object]] = {
+            "shop": lambda: open_shop(engines, catalogue=catalogue),
+            "city": lambda: _started(LiveCity(engines, drivers=drivers, seed=seed)),
+            "studio": lambda: open_gallery(engines, self.log, seed=seed),
+        }
+        self._made: dict[str, object] = {}
+        self._failed: dict[str, str] = {}
+        self._locks = {part: Lock() for part in PARTS}
+        self._log_lock = Lock()
+        self._log: DecisionLog | None = None
+
+    @property
+    def log(self) -> DecisionLog:
+        """The decision log."""
+        with self._log_lock:
+            if self._log is None:
+                self._log = DecisionLog(self.engines.events())
+            return self._log
+
+    @property
+    def shop(self) -> Shop:
+        """The shop; `EngineBusy` while it is being built."""
+        return cast("Shop", self._part("shop"))
+
+    @property
+    def city(self) -> LiveCity:
+        """The live city; `EngineBusy` while it is being built."""
+        return cast("LiveCity", self._part("city"))
+
+    @property
+    def studio(self) -> Gallery:
+        """The studio's gallery; `EngineBusy` while it is being built."""
+        return cast("Gallery", self._part("studio"))
+
+    def warm(self) -> None:
+        """Build all parts in a thread, so that pages answer `busy` rather than wait."""
+        Thread(target=self._warm, name="rialto-warm", daemon=True).start()
+
+    def _warm(self) -> None:
+        for part in PARTS:
+            self.build(part)
+
+    def build(self, part: str) -> None:
+        """Build one part now, if it is not there; its failure is kept and told by `states`."""
+        with self._locks[part]:
+            if part not in self._made and part not in self._failed:
+                try:
+                    self._made[part] = self._makers[part]()
+                except Exception as e:  # one part's failure must not end the others: its state tells it
+                    self._failed[part] = f"{type(e).__name__}: {e}"
+
+    def states(self) -> dict[str, str]:
+        """Part -> `ready`, `building` or why it failed."""
+        return {p: "ready" if p in self._made else self._failed.get(p, "building") for p in PARTS}
+
+    def close(self) -> None:
+        """End the city, and let go of all engines."""
+        if isinstance(city := self._made.get("city"), LiveCity):
+            city.stop()
+        self.engines.close()
+
+    def _part(self, name: str) -> object:
+        if name in self._failed:
+            raise EngineBusy(f"the {name} could not be built: {self._failed[name]}")
+        if name not in self._made:
+            raise EngineBusy(f"the {name} is still being built; ask again in a second.")
+        return self._made[name]
+
+
+def _started(city: LiveCity) -> LiveCity:
+    city.start()
+    return city

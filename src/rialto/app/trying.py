@@ -1,0 +1,33 @@
+"""Systems on made-up worlds for one command: opened in a temporary home where they must begin empty, closed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rialto.app.engines import Engines
+from rialto.app.studio import Gallery, open_gallery
+from rialto.config import load
+from rialto.spine.log import DecisionLog
+
+__all__ = ["campaign", "fresh"]
+
+
+@contextmanager
+def fresh(settings: Path | None) -> Iterator[Engines]:
+    """Engines with an empty home of their own, gone at the end; what the settings put elsewhere stays elsewhere."""
+    with TemporaryDirectory(prefix="rialto-") as folder:
+        engines = Engines(load(settings).model_copy(update={"home": Path(folder)}))
+        try:
+            yield engines
+        finally:
+            engines.close()
+
+
+@contextmanager
+def campaign(settings: Path | None, seed: int) -> Iterator[Gallery]:
+    """A made-up campaign, checked and admitted, nothing learned yet."""
+    with fresh(settings) as engines:
+        yield open_gallery(engines, DecisionLog(engines.events()), seed=seed)

@@ -1,0 +1,91 @@
+"""What is promised in prose is held: links resolve, every folder, setting, tunable and command is documented, the README's commands run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rialto.cli.doctor import reference
+from rialto.config import SCHEMES
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_resolve(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{target} is not there"
+
+
+def test_the_first_result_comes_before_line_30() -> None:
+    lines = README.splitlines()[:30]
+    assert any(line.startswith("    $ ") or line.startswith("$ ") or "make demo" in line for line in lines)
+
+
+def test_architecture_has_a_heading_for_every_folder() -> None:
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    folders = {p.parent.relative_to(ROOT / "src") for p in (ROOT / "src" / "rialto").rglob("*.py")}
+    missing = [str(f) for f in sorted(folders) if not re.search(rf"^#+ .*`{re.escape(str(f))}/`", text, re.MULTILINE)]
+    assert missing == []
+
+
+def test_architecture_names_every_module() -> None:
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    modules = [p for p in (ROOT / "src" / "rialto").rglob("*.py") if p.name != "__init__.py"]
+    assert [str(p.relative_to(ROOT)) for p in modules if f"`{p.name}`" not in text] == []
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "REFERENCE.md").read_text() == reference(), "run `make docs`"
+
+
+def test_every_scheme_is_documented_in_its_setting() -> None:
+    text = (ROOT / "docs" / "REFERENCE.md").read_text()
+    assert [f"{s}://" for schemes in SCHEMES.values() for s in schemes if f"`{s}://`" not in text] == []
+
+
+def blocks() -> list[tuple[str, str]]:
+    """Each `$ command` of the README's console blocks with the output printed below it."""
+    found: list[tuple[str, str]] = []
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append((command.strip(), output))
+    return found
+
+
+RUNNABLE = [b for b in blocks() if b[0].startswith("rialto ")]
+
+
+@pytest.mark.parametrize(("command", "output"), RUNNABLE, ids=[c for c, _ in RUNNABLE])
+def test_the_readme_commands_print_what_it_says(command: str, output: str, data: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    if "$RIALTO_DATA" in command and not data.is_dir():
+        pytest.skip("the data sets are absent")
+    home = tmp_path_factory.getbasetemp() / "readme"
+    env = os.environ | {"RIALTO_HOME": str(home), "COLUMNS": "120", "NO_COLOR": "1", "RIALTO_DATA": str(data)}
+    words = shlex.split(command.replace("$RIALTO_DATA", str(data)))
+    done = subprocess.run([sys.executable, "-m", "rialto", *words[1:]], capture_output=True, text=True, env=env, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert matches(output, done.stdout), done.stdout
+
+
+def matches(wanted: str, printed: str) -> bool:
+    """True where every line of `wanted` stands in `printed`, in order; `...` and numbers after `~` stand for anything."""
+    lines = iter(" ".join(line.split()) for line in printed.splitlines())
+    for line in wanted.splitlines():
+        pattern = re.escape(" ".join(line.split())).replace(r"\.\.\.", ".*")
+        pattern = re.sub(r"\\?~\S+", r"\\S+", pattern)
+        if pattern in ("", ".*"):
+            continue
+        if not any(re.fullmatch(pattern, got) for got in lines):
+            return False
+    return True
