@@ -1,0 +1,251 @@
+"""The match system: engines in, decisions out; reads top to bottom like a window of orders."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rialto.errors import NothingHere
+from rialto.match import decide, features, retrieve
+from rialto.match.blocked import Blocked
+from rialto.match.ledger import Answer
+from rialto.match.offers import Message, Offers
+from rialto.match.records import FREE, Drivers, Orders, Pings
+from rialto.match.track import Track
+from rialto.match.travel import Travel
+from rialto.match.why import Why, why
+from rialto.ports import EventLog, GeoIndex, Models
+from rialto.records import Columns
+from rialto.spine.decide import Decider
+from rialto.spine.log import DecisionLog
+from rialto.spine.params import Param, overrides_of
+from rialto.spine.pipeline import Outcome, Pipeline
+
+__all__ = ["OFFER_S", "Assigned", "Dispatch", "Snapshot", "build"]
+
+OFFER_S = Param("match.offers.until_s", 20.0, low=0.0, high=3600.0, unit="s", doc="How long a driver has to answer an offer.")
+
+WINDOWS_KEPT = 256
+"""Latest windows that `Dispatch.why` can still explain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """An order that was offered to a driver, for the live map."""
+
+    order: int
+    driver: int
+    at_s: float
+    pickup_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The city at one moment.
+
+    Args:
+        at_s: When.
+        drivers: Columns (drivers,): `id`, `lat`, `lon`, `heading_deg`, `age_s`, and `state` (`free`, `offered`, `assigned`,
+            `picked_up`); drivers without a position are left out.
+        orders: Waiting orders.
+        recent: The latest offers, newest first.
+    """
+
+    at_s: float
+    drivers: Columns
+    orders: Orders
+    recent: tuple[Assigned, ...]
+
+
+def build(
+    *,
+    geo: GeoIndex,
+    travel: Travel,
+    models: Models,
+    track: Track,
+    offers: EventLog,
+    decisions: EventLog | None = None,
+    blocked: Blocked | None = None,
+) -> Dispatch:
+    """Wire the system.
+
+    Args:
+        geo: Where drivers are; `track` moves them in it.
+        travel: How long a drive takes.
+        models: Where the live acceptance model is read from; none live = a constant.
+        track: The fleet.
+        offers: Log of orders and offers, which is recovered from at once.
+        decisions: Log of decisions, or None to keep none.
+        blocked: Pairs (customer, driver) that must not meet.
+    """
+    pairs = blocked or Blocked(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    return Dispatch(geo, travel, models, track, Offers(offers), None if decisions is None else DecisionLog(decisions), pairs)
+
+
+class Dispatch:
+    """Takes positions, orders and answers; decides a window at a time who is offered what. Made by `build`."""
+
+    def __init__(
+        self,
+        geo: GeoIndex,
+        travel: Travel,
+        models: Models,
+        track: Track,
+        offers: Offers,
+        decisions: DecisionLog | None,
+        blocked: Blocked,
+    ) -> None:
+        self._geo, self._travel, self._models = geo, travel, models
+        self.track, self.offers = track, offers
+        self._decisions, self._blocked = decisions, blocked
+        self._pipelines: dict[tuple[str, str], Pipeline] = {}
+        self._refused = Blocked(*offers.refusals())
+        self._windows: deque[Outcome] = deque(maxlen=WINDOWS_KEPT)
+        self._recent: deque[Assigned] = deque(maxlen=200)
+        self._now_s = 0.0
+
+    def pipeline(self, *, version: str | None = None, decider: Callable[[], Decider] = decide.assignment) -> Pipeline:
+        """The chain that an order goes through, with acceptance model `version` ("" = none; None = the live one)."""
+        if version is None:
+            live = self._models.live(decide.ACCEPTANCE)
+            version = "" if live is None else live[0]
+        chooses = decider()
+        key = (version, chooses.name)
+        if key not in self._pipelines:
+            self._pipelines[key] = Pipeline(
+                "match",
+                sources=[retrieve.nearest(self._geo, self.track)],
+                filters=[
+                    retrieve.blocked(lambda: self._blocked),
+                    retrieve.refused_before(lambda: self._refused),
+                    retrieve.too_far(),
+                    retrieve.shift_end(self.track),
+                ],
+                features=[
+                    features.travel_time(self._travel, self.track),
+                    features.pair(self.track),
+                    decide.acceptance(self._models, version),
+                ],
+                phases=[decide.cost()],
+                decider=chooses,
+                versions={decide.ACCEPTANCE: version},
+            )
+        return self._pipelines[key]
+
+    def enrol(self, drivers: Drivers, *, at_s: float = 0.0) -> None:
+        """Add or renew drivers; those whom the recovered log holds are held at once."""
+        self.track.enrol(drivers, at_s=at_s)
+        holding = np.array(sorted(self.offers.held()), dtype=np.int64)
+        self.track.hold(holding[np.isin(holding, drivers.ids)])
+
+    def pings(self, pings: Pings, *, now_s: float) -> dict[str, int]:
+        """Take positions; returns reason -> count."""
+        return self.track.take(pings, now_s=now_s)
+
+    def window(
+        self,
+        orders: Orders,
+        *,
+        at_s: float,
+        seed: int = 0,
+        overrides: Mapping[str, float] | None = None,
+        version: str | None = None,
+        decider: Callable[[], Decider] = decide.assignment,
+    ) -> Outcome:
+        """Decide one window and make its offers.
+
+        Args:
+            orders: Orders placed since the last window; those that still wait are decided with them.
+            at_s: The window's moment, s; it names the window, so the same moment again makes no second offers.
+            seed: Seed of chance.
+            overrides: Param name -> value for this window (an experiment's arm).
+            version: Acceptance model to use; None = the live one, "" = none.
+            decider: `decide.assignment`, or `decide.greedy`, the peer.
+
+        Returns:
+            The outcome; its decisions were offered, as far as order and driver were still free.
+        """
+        self._now_s = at_s
+        self.offers.place(orders, key=f"placed:{at_s!r}", at_s=at_s)
+        self._free_after(lambda: self.offers.expire(at_s=at_s))
+        waiting = self._patient(at_s)
+        requests = waiting.requests(self.track.plane, at_s=at_s)
+        changed = overrides_of(dict(overrides or {}), len(requests))
+        self._refused = Blocked(*self.offers.refusals())
+        asked = type(requests)(requests.ids, requests.time_s, requests.columns, changed)
+        outcome = self.pipeline(version=version, decider=decider).run(asked, seed=seed)
+        if self._decisions is not None and len(waiting):
+            self._decisions.write([outcome])
+        self._offer(outcome, at_s, until_s=at_s + float(OFFER_S.one(asked)))
+        self._windows.append(outcome)
+        return outcome
+
+    def _patient(self, at_s: float) -> Orders:
+        waiting = self.offers.waiting()
+        gone = waiting.ids[waiting.expire_s < at_s].tolist()
+        self.tell([Message(f"gave_up:{i}", "cancelled", i) for i in gone], at_s=at_s)
+        return waiting.take(waiting.expire_s >= at_s)
+
+    def _offer(self, outcome: Outcome, at_s: float, *, until_s: float) -> None:
+        d = outcome.decisions
+        rows = np.repeat(np.arange(len(outcome.requests)), d.counts)
+        if not len(rows):
+            return
+        orders, asks = outcome.requests.column("order")[rows], outcome.requests.ids[rows]
+        numbers = self.offers.offer(orders, d.ids, key=f"window:{at_s!r}", at_s=at_s, until_s=until_s, requests=asks)
+        made = numbers >= 0
+        self.track.hold(d.ids[made])
+        pickup_s = outcome.ranked.column("pickup_s")[d.rows]
+        offered = zip(orders[made].tolist(), d.ids[made].tolist(), pickup_s[made].tolist())
+        self._recent.extendleft(Assigned(order, driver, at_s, seconds) for order, driver, seconds in offered)
+
+    def tell(self, messages: Sequence[Message], *, at_s: float) -> list[Answer]:
+        """Answers of drivers, cancellations, progress; a driver whom nothing holds any more is found again at once."""
+        answers: list[Answer] = []
+        self._free_after(lambda: answers.extend(self.offers.tell(messages, at_s=at_s)), at_s=at_s)
+        return answers
+
+    def _free_after(self, work: Callable[[], object], *, at_s: float | None = None) -> None:
+        before = self.offers.held()
+        work()
+        after = self.offers.held()
+        freed = np.array(sorted(before.keys() - after.keys()), dtype=np.int64)
+        known, _ = self.track.slots(freed)
+        self.track.free(freed[known], at_s=self._now_s if at_s is None else at_s)
+
+    def explain(self, outcome: Outcome, order: int) -> Why:
+        """Why `order` was decided as it was in `outcome`; see `why.why`."""
+        return why(outcome, order)
+
+    def why(self, order: int) -> Why:
+        """Why `order` was last decided as it was, among the latest windows; `NothingHere` where it is in none of them."""
+        for outcome in reversed(self._windows):
+            if np.any(outcome.requests.column("order") == order):
+                return why(outcome, order)
+        raise NothingHere(f"order {order} is in none of the last {len(self._windows)} windows.")
+
+    def snapshot(self) -> Snapshot:
+        """Drivers, waiting orders and the latest offers as of the last window."""
+        fleet = self.track.fleet
+        x_m, y_m = self.track.place(fleet.ids)
+        seen = np.isfinite(x_m)
+        ids = fleet.ids[seen]
+        lat, lon = self.track.plane.latlon(x_m[seen], y_m[seen])
+        holds = self.offers.held()
+        states = ["free" if f else "" for f in (fleet.flags[seen] & FREE > 0).tolist()]
+        state = np.array(
+            [self.offers.state(holds[i]).state if i in holds else s for i, s in zip(ids.tolist(), states)], dtype=str
+        )
+        columns: dict[str, NDArray[np.generic]] = {
+            "id": ids,
+            "lat": lat,
+            "lon": lon,
+            "heading_deg": self.track.heading_deg(ids),
+            "age_s": self.track.age_s(ids, now_s=self._now_s),
+            "state": state,
+        }
+        return Snapshot(self._now_s, columns, self.offers.waiting(), tuple(self._recent))

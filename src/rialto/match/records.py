@@ -1,0 +1,324 @@
+"""What `match` speaks of, in columns: Drivers, Orders, Pings, and the Plane they stand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rialto.errors import BadInput, BadRow
+from rialto.records import Requests
+
+__all__ = ["FREE", "Drivers", "Orders", "Pings", "Plane", "request_ids"]
+
+FREE = np.uint64(1 << 63)
+"""Eligibility bit of a driver whom no order holds; every search asks for it. Bits 0..62 are the fleet's."""
+
+EARTH_RADIUS_M = 6_371_008.8
+"""Mean radius (IUGG R1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A flat map around one place, in metres east (x) and north (y): equirectangular, within 1 % up to 50 km from its middle.
+
+    Example:
+        >>> plane = Plane(52.0, 13.0)
+        >>> x_m, y_m = plane.xy(np.array([52.01]), np.array([13.0]))
+        >>> round(x_m.item()), round(y_m.item())
+        (0, 1112)
+        >>> lat, lon = plane.latlon(x_m, y_m)
+        >>> round(lat.item(), 6), round(lon.item(), 6)
+        (52.01, 13.0)
+    """
+
+    lat: float
+    lon: float
+
+    def __post_init__(self) -> None:
+        if not (abs(self.lat) < 89.0 and abs(self.lon) <= 180.0):
+            raise BadInput(
+                f"the middle of the plane is ({self.lat}, {self.lon}); wanted latitude in -89..89, longitude in -180..180."
+            )
+
+    @property
+    def _metres_a_degree(self) -> tuple[float, float]:
+        north = np.pi / 180.0 * EARTH_RADIUS_M
+        return north * float(np.cos(np.radians(self.lat))), north
+
+    def xy(self, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Metres east and north, shape (points,) each, of degrees (points,); over the date line the short way."""
+        east, north = self._metres_a_degree
+        around = (np.asarray(lon, dtype=np.float64) - self.lon + 540.0) % 360.0 - 180.0
+        return around * east, (np.asarray(lat, dtype=np.float64) - self.lat) * north
+
+    def latlon(self, x_m: NDArray[np.float64], y_m: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Degrees, shape (points,) each, of metres (points,)."""
+        east, north = self._metres_a_degree
+        return self.lat + np.asarray(y_m) / north, (self.lon + np.asarray(x_m) / east + 540.0) % 360.0 - 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Columns of one length: takes rows, joins, checks. Every field of a subclass is a column."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Every column by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Self:
+        """The rows at `rows`, in that order."""
+        return type(self)(**{k: v[rows] for k, v in self.columns().items()})
+
+    @classmethod
+    def join(cls, first: Self, second: Self) -> Self:
+        """The rows of `first`, then those of `second`."""
+        other = second.columns()
+        return cls(**{k: np.concatenate([v, other[k]]) for k, v in first.columns().items()})
+
+    def _check(self, what: str) -> None:
+        columns = self.columns()
+        size = len(self)
+        for name, values in columns.items():
+            if np.ndim(values) != 1 or len(values) != size:
+                raise BadInput(
+                    f"{what}: column {name!r} has shape {np.shape(values)}; wanted ({size},), as the first column has."
+                )
+
+    def _finite(self, *names: str) -> None:
+        for name in names:
+            bad = np.flatnonzero(~np.isfinite(getattr(self, name)))
+            if len(bad):
+                raise BadRow(int(bad[0]) + 1, name, float(getattr(self, name)[bad[0]]), "a finite number")
+
+    def _known(self, *names: str) -> None:
+        for name in names:
+            bad = np.flatnonzero(np.isnan(getattr(self, name)))
+            if len(bad):
+                raise BadRow(int(bad[0]) + 1, name, float("nan"), "a time, or inf for none")
+
+    def _unique(self, what: str) -> None:
+        ids: NDArray[np.int64] = self.columns()["ids"]
+        numbers, first, counts = np.unique(ids, return_index=True, return_counts=True)
+        if len(numbers) != len(ids):
+            twice = int(np.argmax(counts > 1))
+            raise BadRow(int(first[twice]) + 1, "ids", int(numbers[twice]), f"each {what} once; it came {counts[twice]} times")
+
+
+@dataclass(frozen=True, slots=True)
+class Drivers(_Table):
+    """A fleet, a row a driver.
+
+    Args:
+        ids: Shape (drivers,), int64, unique, >= 0.
+        flags: Eligibility bits (vehicle, skills, zone ...), shape (drivers,), uint64; bit 63 (`FREE`) is the system's.
+        shift_end_s: When each must be free of orders, shape (drivers,), seconds UTC; inf = open.
+        home_lat, home_lon: Where each wants to end the day, shape (drivers,), degrees; NaN = unknown.
+
+    Raises:
+        BadInput: ids are not whole numbers, or a column has another length.
+        BadRow: an id comes twice or is negative, or a shift's end is NaN.
+
+    Example:
+        >>> Drivers.of(np.array([4, 9])).shift_end_s.tolist()
+        [inf, inf]
+    """
+
+    ids: NDArray[np.int64]
+    flags: NDArray[np.uint64]
+    shift_end_s: NDArray[np.float64]
+    home_lat: NDArray[np.float64]
+    home_lon: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        self._check("drivers")
+        self._unique("driver")
+        self._known("shift_end_s")
+        if len(self) and self.ids.min() < 0:
+            raise BadRow(int(self.ids.argmin()) + 1, "ids", int(self.ids.min()), "a driver number of 0 or more")
+
+    @classmethod
+    def of(
+        cls,
+        ids: NDArray[Any],
+        *,
+        flags: NDArray[Any] | None = None,
+        shift_end_s: NDArray[Any] | None = None,
+        home_lat: NDArray[Any] | None = None,
+        home_lon: NDArray[Any] | None = None,
+    ) -> Drivers:
+        """Drivers with no special bits, open shifts and unknown homes where those are not given."""
+        size = len(ids)
+        return cls(
+            _ids(ids, "ids"),
+            _or(flags, size, np.uint64(0)),
+            _or(shift_end_s, size, np.float64(np.inf)),
+            _or(home_lat, size, np.float64(np.nan)),
+            _or(home_lon, size, np.float64(np.nan)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Orders(_Table):
+    """Orders that want a driver, a row each.
+
+    Args:
+        ids: Shape (orders,), int64, unique.
+        placed_s: When each was placed, shape (orders,), seconds UTC.
+        lat, lon: Where it is picked up, shape (orders,), degrees.
+        need: Bits that its driver must hold, shape (orders,), uint64.
+        value_cents: What it is worth, shape (orders,), int64.
+        customer: Who placed it, shape (orders,), int64; blocked pairs are looked up by it.
+        expire_s: When the customer gives up, shape (orders,), seconds UTC; inf = never.
+        drop_lat, drop_lon: Where it goes, shape (orders,), degrees; NaN = unknown.
+
+    Raises:
+        BadInput: ids are not whole numbers, or a column has another length.
+        BadRow: an id comes twice, a place or time is not finite, or `expire_s` is NaN.
+
+    Example:
+        >>> orders = Orders.of(np.array([1, 2]), lat=np.array([52.0, 52.1]), lon=np.array([13.0, 13.1]), placed_s=np.zeros(2))
+        >>> len(orders), orders.take(np.array([1])).ids.tolist()
+        (2, [2])
+    """
+
+    ids: NDArray[np.int64]
+    placed_s: NDArray[np.float64]
+    lat: NDArray[np.float64]
+    lon: NDArray[np.float64]
+    need: NDArray[np.uint64]
+    value_cents: NDArray[np.int64]
+    customer: NDArray[np.int64]
+    expire_s: NDArray[np.float64]
+    drop_lat: NDArray[np.float64]
+    drop_lon: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        self._check("orders")
+        self._finite("placed_s", "lat", "lon")
+        self._unique("order")
+        self._known("expire_s")
+
+    @classmethod
+    def of(
+        cls,
+        ids: NDArray[Any],
+        *,
+        lat: NDArray[Any],
+        lon: NDArray[Any],
+        placed_s: NDArray[Any],
+        need: NDArray[Any] | None = None,
+        value_cents: NDArray[Any] | None = None,
+        customer: NDArray[Any] | None = None,
+        expire_s: NDArray[Any] | None = None,
+        drop_lat: NDArray[Any] | None = None,
+        drop_lon: NDArray[Any] | None = None,
+    ) -> Orders:
+        """Orders with no needs, no value, nobody's, never given up and going who knows where, as far as those are not given."""
+        size = len(ids)
+        return cls(
+            _ids(ids, "ids"),
+            np.asarray(placed_s, dtype=np.float64),
+            np.asarray(lat, dtype=np.float64),
+            np.asarray(lon, dtype=np.float64),
+            _or(need, size, np.uint64(0)),
+            _or(value_cents, size, np.int64(0)),
+            _or(customer, size, np.int64(-1)),
+            _or(expire_s, size, np.float64(np.inf)),
+            _or(drop_lat, size, np.float64(np.nan)),
+            _or(drop_lon, size, np.float64(np.nan)),
+        )
+
+    @classmethod
+    def none(cls) -> Orders:
+        """No orders."""
+        nothing = np.zeros(0)
+        return cls.of(nothing, lat=nothing, lon=nothing, placed_s=nothing)
+
+    def requests(self, plane: Plane, *, at_s: float) -> Requests:
+        """The batch that the spine sees at `at_s`: every column, `order` for its id, its places on `plane`."""
+        x_m, y_m = plane.xy(self.lat, self.lon)
+        drop_x_m, drop_y_m = plane.xy(self.drop_lat, self.drop_lon)
+        columns = {k: v for k, v in self.columns().items() if k != "ids"}
+        ids = request_ids(self.ids, at_s)
+        placed = {"order": self.ids, "x_m": x_m, "y_m": y_m, "drop_x_m": drop_x_m, "drop_y_m": drop_y_m}
+        return Requests.of({**columns, **placed}, ids=ids, time_s=at_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Pings(_Table):
+    """Positions as they arrive: any order, repeats and nonsense included; `Track` judges each row.
+
+    Args:
+        driver: Shape (pings,), int64.
+        lat, lon: Degrees, shape (pings,).
+        time_s: When the phone measured it, shape (pings,), seconds UTC.
+        accuracy_m: Radius that holds the truth in 68 % of cases, shape (pings,).
+        heading_deg: Direction of travel, clockwise from north, shape (pings,); NaN = unknown.
+    """
+
+    driver: NDArray[np.int64]
+    lat: NDArray[np.float64]
+    lon: NDArray[np.float64]
+    time_s: NDArray[np.float64]
+    accuracy_m: NDArray[np.float64]
+    heading_deg: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        self._check("pings")
+
+    @classmethod
+    def of(
+        cls,
+        driver: NDArray[Any],
+        *,
+        lat: NDArray[Any],
+        lon: NDArray[Any],
+        time_s: NDArray[Any],
+        accuracy_m: NDArray[Any] | None = None,
+        heading_deg: NDArray[Any] | None = None,
+    ) -> Pings:
+        """Pings of 10 m accuracy and unknown heading where those are not given."""
+        size = len(driver)
+        return cls(
+            _ids(driver, "driver"),
+            np.asarray(lat, dtype=np.float64),
+            np.asarray(lon, dtype=np.float64),
+            np.asarray(time_s, dtype=np.float64),
+            _or(accuracy_m, size, np.float64(10.0)),
+            _or(heading_deg, size, np.float64(np.nan)),
+        )
+
+
+def _ids(values: NDArray[Any], name: str) -> NDArray[np.int64]:
+    if len(values) and np.asarray(values).dtype.kind not in "iu":
+        raise BadInput(
+            f"{name} are {np.asarray(values).dtype}, the first {values[0]!r}; wanted whole numbers: cast them where they are."
+        )
+    return np.asarray(values, dtype=np.int64)
+
+
+def _or(values: NDArray[Any] | None, size: int, fill: np.generic) -> NDArray[Any]:
+    """`values` in the type of `fill`, or a column of `fill` where there are none."""
+    return np.full(size, fill) if values is None else np.asarray(values, dtype=fill.dtype)
+
+
+def request_ids(orders: NDArray[np.int64], at_s: float) -> NDArray[np.uint64]:
+    """One id for each order in the window at `at_s`, shape (orders,): an order that waits asks anew in each window.
+
+    Example:
+        >>> now, later = request_ids(np.array([5]), 10.0), request_ids(np.array([5]), 12.0)
+        >>> bool(now[0] != later[0]), bool(now[0] == request_ids(np.array([4, 5]), 10.0)[1])
+        (True, True)
+    """
+    window = np.uint64(round(at_s * 1000.0) & 0xFFFFFFFFFFFFFFFF)
+    with np.errstate(over="ignore"):
+        mixed = np.asarray(orders).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + window * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0x94D049BB133111EB)
+        # 63 bits: outcome events carry the id as a JSON integer, and some readers hold signed 64-bit numbers only
+        return (mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1)

@@ -1,0 +1,207 @@
+"""A window: the right driver, every removal with its reason, nothing lost, replayed bit for bit, recovered from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rialto.errors import BadInput, EngineBusy, NothingHere
+from rialto.local.events import LocalEvents
+from rialto.match import decide
+from rialto.match.blocked import Blocked
+from rialto.match.offers import Message
+from rialto.match.pipeline import Dispatch
+from rialto.match.records import Orders, Pings, request_ids
+from rialto.spine.log import DecisionLog
+
+System = Callable[..., Dispatch]
+Place = Callable[..., Orders]
+
+
+def offered(dispatch: Dispatch, orders: Orders, at_s: float = 0.0) -> dict[int, int]:
+    outcome = dispatch.window(orders, at_s=at_s)
+    assert not outcome.trace.balance().any()
+    owner = np.repeat(outcome.requests.column("order"), outcome.decisions.counts)
+    return dict(zip(owner.tolist(), outcome.decisions.ids.tolist()))
+
+
+def test_order_goes_to_the_nearest_driver(system: System, place: Place) -> None:
+    assert offered(system({1: 500.0, 2: 90.0}), place([7], [0.0])) == {7: 2}
+
+
+def test_window_gives_up_a_near_pair_for_the_least_total(system: System, place: Place) -> None:
+    two = place([7, 8], [0.0, 300.0])
+    dispatch = system({1: 140.0, 2: -200.0})
+    assert offered(dispatch, two) == {7: 2, 8: 1}
+
+
+def test_greedy_peer_takes_the_cheapest_pair_first(system: System, place: Place) -> None:
+    dispatch = system({1: 140.0, 2: -200.0})
+    outcome = dispatch.window(place([7, 8], [0.0, 300.0]), at_s=0.0, decider=decide.greedy)
+    assert outcome.decisions.ids.tolist() == [1, 2]
+
+
+def test_eligibility_is_inside_the_search(system: System, place: Place) -> None:
+    dispatch = system({i: float(i) for i in range(1, 40)} | {99: 900.0}, flags=[0] * 39 + [6])
+    assert offered(dispatch, place([7], [0.0], need=[2])) == {7: 99}
+
+
+@pytest.mark.parametrize(
+    ("reason", "setup"),
+    [
+        ("blocked", {"blocked": Blocked(np.array([7]), np.array([1]))}),
+        ("shift_end", {"shift_end_s": [5.0]}),
+    ],
+)
+def test_removed_driver_has_his_reason(system: System, place: Place, reason: str, setup: dict[str, object]) -> None:
+    dispatch = system({1: 100.0}, **setup)
+    outcome = dispatch.window(place([7], [0.0]), at_s=0.0)
+    assert outcome.trace.removed[reason].tolist() == [1]
+    assert dispatch.why(7).removed[reason] == 1
+
+
+def test_driver_too_far_in_seconds_is_removed(system: System, place: Place) -> None:
+    outcome = system({1: 6000.0}).window(place([7], [0.0]), at_s=0.0, overrides={"match.filter.reach_s": 60.0})
+    assert outcome.trace.removed["too_far"].tolist() == [1]
+
+
+def test_declined_order_goes_to_somebody_else(system: System, place: Place) -> None:
+    dispatch = system({1: 100.0, 2: 900.0})
+    assert offered(dispatch, place([7], [0.0])) == {7: 1}
+    dispatch.tell([Message("no", "declined", 7, 1)], at_s=1.0)
+    assert offered(dispatch, Orders.none(), 2.0) == {7: 2}
+
+
+def test_unanswered_offer_expires_and_its_driver_is_free_for_others(
+    system: System, place: Place, pings: Callable[..., Pings]
+) -> None:
+    dispatch = system({1: 100.0})
+    offered(dispatch, place([7], [0.0]))
+    assert offered(dispatch, place([8], [0.0], at_s=5.0), 5.0) == {}
+    dispatch.pings(pings({1: 100.0}, 30.0), now_s=30.0)
+    assert offered(dispatch, Orders.none(), 30.0) == {8: 1}
+
+
+def test_same_window_again_makes_no_second_offer(system: System, place: Place) -> None:
+    dispatch = system({1: 100.0, 2: 200.0})
+    offered(dispatch, place([7], [0.0]))
+    dispatch.window(place([7, 8], [0.0, 0.0]), at_s=0.0)
+    assert dispatch.offers.held() == {1: 7}
+
+
+def test_stale_position_finds_nobody(system: System, place: Place) -> None:
+    assert offered(system({1: 100.0}), place([7], [0.0], at_s=61.0), 61.0) == {}
+
+
+def test_order_that_nobody_took_in_time_is_given_up(system: System, place: Place) -> None:
+    orders = place([7], [0.0])
+    short = Orders(**{**orders.columns(), "expire_s": np.array([3.0])})
+    dispatch = system()
+    offered(dispatch, short)
+    assert len(dispatch.window(Orders.none(), at_s=4.0).requests) == 0
+    assert dispatch.offers.state(7).state == "cancelled"
+
+
+class Broken:
+    """Travel times that never answer."""
+
+    def seconds(self, start: NDArray[np.float64], goal: NDArray[np.float64], *, at_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        raise EngineBusy("the road server is away.")
+
+
+def test_travel_engine_away_falls_back_to_straight_lines_and_says_so(system: System, place: Place) -> None:
+    dispatch = system({1: 500.0, 2: 90.0}, times=Broken())
+    outcome = dispatch.window(place([7], [0.0]), at_s=0.0)
+    assert outcome.trace.fallbacks == ("travel",) and outcome.decisions.ids.tolist() == [2]
+    assert outcome.decisions.same(dispatch.pipeline().replay(outcome.record))
+
+
+def test_logged_windows_replay_bit_for_bit(system: System, place: Place, tmp_path: Path) -> None:
+    dispatch = system({i: 97.0 * i for i in range(12)})
+    rng = np.random.default_rng(1)
+    for at_s in (0.0, 2.0, 4.0):
+        dispatch.window(place([int(at_s) * 10 + i for i in range(4)], rng.uniform(0, 1000, 4).tolist(), at_s=at_s), at_s=at_s)
+    logged = list(DecisionLog(LocalEvents(tmp_path / "decisions")).read())
+    assert len(logged) == 3
+    assert all(r.decisions.same(dispatch.pipeline().replay(r)) for r in logged)
+
+
+def test_recovered_system_holds_the_same_drivers_and_decides_the_rest(
+    system: System, place: Place, pings: Callable[..., Pings]
+) -> None:
+    first = system({1: 100.0, 2: 200.0})
+    first.window(place([7], [0.0]), at_s=0.0)
+    second = system({1: 100.0, 2: 200.0})
+    assert second.offers.held() == {1: 7}
+    assert offered(second, place([8], [0.0], at_s=2.0), 2.0) == {8: 2}
+
+
+def test_why_names_the_runner_up_and_what_would_have_changed_the_choice(system: System, place: Place) -> None:
+    dispatch = system({1: 100.0, 2: 400.0})
+    dispatch.window(place([7], [0.0]), at_s=0.0)
+    why = dispatch.why(7)
+    assert why.chosen is not None and (why.chosen.driver, why.rivals[0].driver, why.instead) == (1, 2, 2)
+    assert why.margin_s == pytest.approx(30.0, abs=0.1)
+    assert "Had the choice cost 30 s more, driver 2 would have been asked." in why.text()
+
+
+def test_why_of_a_waiting_order_says_that_it_waits(system: System, place: Place) -> None:
+    dispatch = system()
+    dispatch.window(place([7], [0.0]), at_s=0.0)
+    assert "It waits: no driver was eligible." in dispatch.why(7).text()
+    with pytest.raises(NothingHere, match="order 8"):
+        dispatch.why(8)
+
+
+def test_snapshot_shows_drivers_orders_and_offers(system: System, place: Place) -> None:
+    dispatch = system({1: 100.0, 2: 200.0})
+    dispatch.window(place([7, 8, 9], [0.0, 0.0, 0.0]), at_s=0.0)
+    dispatch.tell([Message("yes", "accepted", 7, dispatch.offers.state(7).driver)], at_s=1.0)
+    shown = dispatch.snapshot()
+    assert sorted(shown.drivers["state"].tolist()) == ["assigned", "offered"]
+    assert shown.drivers["lat"].round(6).tolist() == [52.0, 52.0]
+    assert len(shown.orders) == 1 and len(shown.recent) == 2
+
+
+def test_requests_of_two_moments_in_one_window_are_refused(system: System, place: Place) -> None:
+    dispatch = system({1: 1.0})
+    requests = place([7, 8], [0.0, 0.0]).requests(dispatch.track.plane, at_s=0.0)
+    mixed = type(requests)(requests.ids, np.array([0.0, 1.0]), requests.columns)
+    with pytest.raises(BadInput, match="different times"):
+        dispatch.pipeline().run(mixed)
+
+
+numbers = st.lists(st.integers(-60, 60), min_size=1, max_size=8)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(orders=numbers, drivers=numbers, chance=st.randoms(use_true_random=False))
+def test_candidates_and_scores_do_not_depend_on_the_batch(
+    system: System, place: Place, orders: list[int], drivers: list[int], chance: object
+) -> None:
+    dispatch = system({i: 50.0 * x for i, x in enumerate(drivers)})
+    batch = place(list(range(len(orders))), [50.0 * x for x in orders])
+    requests = batch.requests(dispatch.track.plane, at_s=0.0)
+    whole = dispatch.pipeline().run(requests)
+    assert not whole.trace.balance().any()
+    assert len(set(whole.decisions.ids.tolist())) == len(whole.decisions.ids)
+    order = np.array(list(range(len(orders))))
+    chance.shuffle(order)  # type: ignore[attr-defined]
+    mixed = dispatch.pipeline().run(requests.take(order))
+    for row, at in enumerate(order.tolist()):
+        alone = dispatch.pipeline().run(requests.take(np.array([at])))
+        for other, place_in in ((mixed, row), (alone, 0)):
+            assert whole.ranked.of(at).ids.tolist() == other.ranked.of(place_in).ids.tolist()
+            assert whole.ranked.of(at).column("score").tolist() == other.ranked.of(place_in).column("score").tolist()
+        assert whole.decisions.of(at).tolist() == mixed.decisions.of(row).tolist()
+
+
+def test_hundred_thousand_orders_have_requests_of_their_own() -> None:
+    ids = request_ids(np.arange(100_000), 12.0)
+    assert len(np.unique(np.concatenate([ids, request_ids(np.arange(100_000), 14.0)]))) == 200_000

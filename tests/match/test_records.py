@@ -1,0 +1,66 @@
+"""Tables refuse bad rows by number; the plane is there and back again; blocked pairs are exact."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rialto.errors import BadInput, BadRow
+from rialto.match.blocked import Blocked
+from rialto.match.records import Drivers, Orders, Plane
+
+
+def test_order_twice_is_refused_with_its_row() -> None:
+    with pytest.raises(BadRow, match="row 2, field 'ids': got 5"):
+        Orders.of(np.array([4, 5, 5]), lat=np.zeros(3), lon=np.zeros(3), placed_s=np.zeros(3))
+
+
+def test_order_without_a_place_is_refused_with_its_row() -> None:
+    with pytest.raises(BadRow, match="row 2, field 'lat': got nan"):
+        Orders.of(np.array([4, 5]), lat=np.array([1.0, np.nan]), lon=np.zeros(2), placed_s=np.zeros(2))
+
+
+def test_column_of_another_length_is_refused() -> None:
+    with pytest.raises(BadInput, match="'flags' has shape"):
+        Drivers.of(np.array([1, 2]), flags=np.zeros(1, dtype=np.uint64))
+
+
+def test_ids_that_are_no_whole_numbers_are_refused() -> None:
+    with pytest.raises(BadInput, match=r"ids are float64, the first .*1\.5"):
+        Drivers.of(np.array([1.5]))
+
+
+def test_unknown_expiry_is_refused_because_it_would_never_come() -> None:
+    with pytest.raises(BadRow, match="expire_s"):
+        Orders.of(np.array([1]), lat=np.zeros(1), lon=np.zeros(1), placed_s=np.zeros(1), expire_s=np.array([np.nan]))
+
+
+def test_negative_driver_is_refused() -> None:
+    with pytest.raises(BadRow, match="0 or more"):
+        Drivers.of(np.array([3, -1]))
+
+
+def test_plane_at_the_pole_is_refused() -> None:
+    with pytest.raises(BadInput, match="latitude"):
+        Plane(90.0, 0.0)
+
+
+@given(st.floats(-80, 80), st.floats(-180, 180), st.floats(-0.4, 0.4), st.floats(-0.4, 0.4))
+def test_plane_is_there_and_back_again_over_the_date_line_too(lat: float, lon: float, north: float, east: float) -> None:
+    plane = Plane(lat, lon)
+    there_lat, there_lon = np.array([lat + north]), np.array([(lon + east + 540.0) % 360.0 - 180.0])
+    back_lat, back_lon = plane.latlon(*plane.xy(there_lat, there_lon))
+    assert back_lat == pytest.approx(there_lat, abs=1e-9)
+    assert (back_lon - there_lon + 180.0) % 360.0 - 180.0 == pytest.approx(0.0, abs=1e-9)
+
+
+pairs = st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), max_size=20)
+
+
+@given(pairs, pairs)
+def test_blocked_pairs_are_exactly_those_given(blocked: list[tuple[int, int]], asked: list[tuple[int, int]]) -> None:
+    table = Blocked(*np.array(blocked, dtype=np.int64).reshape(-1, 2).T)
+    left, right = np.array(asked, dtype=np.int64).reshape(-1, 2).T
+    assert table.has(left, right).tolist() == [p in set(blocked) for p in asked]

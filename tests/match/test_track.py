@@ -1,0 +1,166 @@
+"""Positions are believed or refused with a reason, and the index follows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rialto.errors import BadInput
+from rialto.match.records import FREE, Drivers, Pings, Plane
+from rialto.match.track import REASONS, Limits, Track, judge, judge_plain
+from rialto.ports import Hits, Positioned
+
+PLANE = Plane(52.0, 13.0)
+
+
+class LastMoves:
+    """A GeoIndex that only remembers."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, tuple[float, float, float, int]] = {}
+
+    def move(self, points: Positioned) -> NDArray[np.bool_]:
+        for i, x, y, t, f in zip(points.ids, points.x_m, points.y_m, points.time_s, points.flags):
+            self.held[int(i)] = (float(x), float(y), float(t), int(f))
+        return np.ones(len(points.ids), dtype=np.bool_)
+
+    def remove(self, ids: NDArray[np.int64]) -> None:
+        for i in ids:
+            self.held.pop(int(i), None)
+
+    def nearest(self, *args: object, **kwargs: object) -> Hits:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.held.clear()
+
+
+def tracked(*ids: int) -> tuple[Track, LastMoves]:
+    geo = LastMoves()
+    track = Track(geo, PLANE, limits=Limits(speed_mps=50.0))
+    track.enrol(Drivers.of(np.array(ids)))
+    return track, geo
+
+
+def ping(driver: int, x_m: float, time_s: float, accuracy_m: float = 0.0) -> Pings:
+    lat, lon = PLANE.latlon(np.array([x_m]), np.array([0.0]))
+    return Pings.of(np.array([driver]), lat=lat, lon=lon, time_s=np.array([time_s]), accuracy_m=np.array([accuracy_m]))
+
+
+def all_of(*pings: Pings) -> Pings:
+    out = pings[0]
+    for p in pings[1:]:
+        out = Pings.join(out, p)
+    return out
+
+
+def test_believed_ping_moves_the_driver_and_gives_its_age() -> None:
+    track, geo = tracked(3)
+    assert track.take(ping(3, 100.0, 10.0), now_s=12.0) == {"taken": 1}
+    assert geo.held[3][0] == pytest.approx(100.0)
+    assert track.age_s(np.array([3]), now_s=15.0).tolist() == [5.0]
+
+
+def test_each_refusal_has_its_reason() -> None:
+    track, _ = tracked(3)
+    track.take(ping(3, 0.0, 100.0), now_s=100.0)
+    bad = Pings.of(np.array([3]), lat=np.array([95.0]), lon=np.array([13.0]), time_s=np.array([101.0]))
+    batch = all_of(
+        ping(4, 0.0, 101.0),
+        bad,
+        ping(3, 0.0, 101.0, accuracy_m=900.0),
+        ping(3, 0.0, 500.0),
+        ping(3, 0.0, -60.0),
+        ping(3, 0.0, 100.0),
+        ping(3, 0.0, 99.0),
+        ping(3, 9000.0, 101.0),
+        ping(3, 10.0, 102.0),
+    )
+    counts = track.take(batch, now_s=102.0)
+    assert counts == dict.fromkeys((r for r in REASONS if r != "taken"), 1) | {"taken": 1}
+
+
+def test_out_of_order_ping_never_moves_a_driver_back() -> None:
+    track, geo = tracked(1)
+    assert track.take(all_of(ping(1, 50.0, 20.0), ping(1, 0.0, 10.0)), now_s=20.0) == {"taken": 1, "out_of_order": 1}
+    assert geo.held[1][2] == 20.0
+
+
+def test_jump_is_believed_once_a_second_ping_agrees() -> None:
+    track, geo = tracked(1)
+    track.take(ping(1, 0.0, 10.0), now_s=10.0)
+    assert track.take(ping(1, 8000.0, 12.0), now_s=12.0) == {"jump": 1}
+    assert track.take(ping(1, 8020.0, 14.0), now_s=14.0) == {"taken": 1}
+    assert geo.held[1][0] == pytest.approx(8020.0)
+
+
+def test_accuracy_counts_in_the_drivers_favour() -> None:
+    track, _ = tracked(1)
+    track.take(ping(1, 0.0, 10.0), now_s=10.0)
+    assert track.take(ping(1, 150.0, 11.0, accuracy_m=120.0), now_s=11.0) == {"taken": 1}
+
+
+def test_held_driver_loses_the_free_bit_and_keeps_it_lost_while_moving() -> None:
+    track, geo = tracked(1)
+    track.take(ping(1, 0.0, 10.0), now_s=10.0)
+    track.hold(np.array([1]))
+    track.take(ping(1, 5.0, 12.0), now_s=12.0)
+    assert geo.held[1][3] & int(FREE) == 0
+    track.free(np.array([1]), at_s=20.0)
+    assert geo.held[1][3] & int(FREE)
+    assert track.idle_s(np.array([1]), now_s=26.0).tolist() == [6.0]
+
+
+def test_enrolling_again_keeps_position_and_hold() -> None:
+    track, geo = tracked(5, 9)
+    track.take(ping(9, 7.0, 10.0), now_s=10.0)
+    track.hold(np.array([9]))
+    track.enrol(Drivers.of(np.array([9, 2]), flags=np.array([4, 8], dtype=np.uint64)))
+    assert track.fleet.ids.tolist() == [2, 5, 9]
+    assert geo.held[9][3] == 4 and track.fleet.flags[0] == (FREE | np.uint64(8))
+    assert track.age_s(np.array([9]), now_s=11.0).tolist() == [1.0]
+
+
+def test_ghosts_are_swept_and_return_with_their_next_ping() -> None:
+    track, geo = tracked(1, 2)
+    track.take(all_of(ping(1, 0.0, 10.0), ping(2, 0.0, 110.0)), now_s=110.0)
+    assert track.sweep(now_s=140.0) == 1
+    assert list(geo.held) == [2]
+    assert track.take(ping(1, 90000.0, 140.0), now_s=140.0) == {"taken": 1}
+
+
+def test_unknown_driver_is_refused_with_its_number() -> None:
+    track, _ = tracked(1)
+    with pytest.raises(BadInput, match="driver 77 is not enrolled"):
+        track.hold(np.array([77]))
+
+
+numbers = st.one_of(st.floats(-2000, 2000), st.just(float("nan")), st.just(float("inf")))
+rows = st.tuples(st.integers(-1, 2), numbers, numbers, st.one_of(st.floats(-50, 300), st.just(float("nan"))), st.floats(-1, 300))
+
+
+@given(st.lists(rows, max_size=25))
+def test_compiled_judge_equals_the_plain_one(sample: list[tuple[int, float, float, float, float]]) -> None:
+    slot = np.array([r[0] for r in sample], dtype=np.int64)
+    pings = np.array([r[1:] for r in sample], dtype=np.float64).reshape(-1, 4)
+    limits = Limits(fresh_s=250.0, ahead_s=0.0, speed_mps=10.0).row(250.0)
+    tables = [np.full((3, 4), -np.inf) for _ in range(4)]
+    got, wanted = judge(slot, pings, tables[0], tables[1], limits), judge_plain(slot, pings, tables[2], tables[3], limits)
+    assert got.tolist() == wanted.tolist()
+    np.testing.assert_array_equal(tables[0], tables[2])
+    np.testing.assert_array_equal(tables[1], tables[3])
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(-500, 500), st.floats(0, 100)), max_size=30))
+def test_counts_add_up_and_repeats_never_move_a_driver_back_in_time(sample: list[tuple[int, float, float]]) -> None:
+    if not sample:
+        return
+    track, geo = tracked(0, 1, 2)
+    batch = all_of(*(ping(d, x, t) for d, x, t in sample))
+    assert sum(track.take(batch, now_s=100.0).values()) == len(sample)
+    before = dict(geo.held)
+    assert sum(track.take(batch, now_s=100.0).values()) == len(sample)
+    assert all(geo.held[d][2] >= before[d][2] for d in before)
