@@ -1,0 +1,74 @@
+"""Training examples for the ranker: from judgments, and from clicks with position bias undone; the learner behind the gate is the spine's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rialto.errors import BadInput
+from rialto.find.features import FEATURES
+from rialto.find.judgments import Judged
+from rialto.find.pipeline import RANKER, Search
+from rialto.ports import ModelCard, Models
+from rialto.records import Candidates
+from rialto.spine.evaluate import Judgments
+from rialto.spine.features import matrix
+from rialto.spine.learn import Examples
+from rialto.spine.log import DecisionLog
+from rialto.spine.params import Value
+
+__all__ = ["INPUTS", "examples_of", "from_judgments", "grades_of"]
+
+INPUTS = FEATURES
+"""Features that a ranker is trained on."""
+
+UNSERVED = 1 << 30
+"""Position of a row that was never shown: it is trained on as not wanted, and judged by nobody."""
+
+LABELS = {"click": 1.0, "cart": 2.0, "purchase": 3.0}
+
+
+def from_judgments(search: Search, judged: Judged, *, names: Sequence[str] = INPUTS) -> Examples:
+    """Examples from judged queries: every candidate that the ranker would see, with its grade, 0 where nobody judged it.
+
+    The candidates that retrieval brings are the only ones that the ranker will ever order. Trained on judged products alone it
+    has never met the rest, and ranks them anywhere.
+
+    Cost:
+        A search for each query.
+    """
+    outcome = search.search(judged.texts)
+    return examples_of(outcome.ranked, judged.judgments, names=names)
+
+
+def examples_of(candidates: Candidates, judgments: Judgments, *, names: Sequence[str] = INPUTS) -> Examples:
+    """Candidates of judged queries, of the same queries in the same order, as examples."""
+    size = len(candidates)
+    scores = candidates.column("score:fusion")
+    order = np.lexsort((candidates.ids, -scores, candidates.owner))
+    rank = np.empty(size, dtype=np.int64)
+    rank[order] = np.arange(size) - candidates.offsets[candidates.owner]
+    ones = np.ones(size)
+    return Examples(
+        matrix(candidates, names), tuple(names), grades_of(candidates, judgments), candidates.owner, candidates.ids,
+        rank, rank, ones, ones,
+    )  # fmt: skip
+
+
+def grades_of(candidates: Candidates, judgments: Judgments) -> NDArray[np.float64]:
+    """Grade of each candidate, shape (rows,); 0 where nobody judged it."""
+    grades = np.zeros(len(candidates))
+    for q in range(candidates.requests):
+        part = slice(int(candidates.offsets[q]), int(candidates.offsets[q + 1]))
+        known = slice(int(judgments.offsets[q]), int(judgments.offsets[q + 1]))
+        order = np.argsort(judgments.ids[known])
+        ids = judgments.ids[known][order]
+        if len(ids):
+            at = np.minimum(np.searchsorted(ids, candidates.ids[part]), len(ids) - 1)
+            grades[part] = np.where(ids[at] == candidates.ids[part], judgments.grades[known][order][at], 0.0)
+    return grades
+
+
