@@ -31,7 +31,7 @@ docs: .venv/dev.ok
 
 # Kafka's jars for the tests that need the real broker (Redis and Chromium come from the system's packages).
 servers: deploy/kafka/pom.xml
-	deploy/kafka/fetch.sh var/kafka
+	sh deploy/kafka/fetch.sh var/kafka
 
 # What `make demo` needs: the runtime, and CatBoost to train with.
 .venv/demo.ok: pyproject.toml constraints.txt | .venv/bin/uv
