@@ -35,12 +35,12 @@ servers: deploy/kafka/pom.xml
 
 # What `make demo` needs: the runtime, and CatBoost to train with.
 .venv/demo.ok: pyproject.toml constraints.txt | .venv/bin/uv
-	$(BIN)/uv pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[demo]'
 	@touch $@
 
 # What `make test` needs: the above, the optional engines that are small, and the tools.
 .venv/dev.ok: pyproject.toml constraints.txt | .venv/bin/uv
-	$(BIN)/uv pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[dev]'
 	@touch $@ .venv/demo.ok
 
 .venv/bin/uv:

@@ -28,7 +28,7 @@ def test_links_resolve(page: Path) -> None:
 
 def test_the_first_result_comes_before_line_30() -> None:
     lines = README.splitlines()[:30]
-    assert any(line.startswith("    $ ") or line.startswith("$ ") or "make demo" in line for line in lines)
+    assert any(line.startswith(("    $ ", "$ ")) or "make demo" in line for line in lines)
 
 
 def test_architecture_has_a_heading_for_every_folder() -> None:

@@ -21,7 +21,7 @@ __all__ = ["SCHEMES", "Serve", "Settings", "Url", "load"]
 
 SCHEMES: Mapping[str, tuple[str, ...]] = {
     "events": ("local", "kafka"),
-    "features": ("memory", "local", "redis"),
+    "features": ("memory", "local", "redis", "rediss"),
     "text": ("local",),
     "vectors": ("local", "flat"),
     "encoder": ("static", "minilm"),
@@ -57,7 +57,7 @@ class Settings(BaseModel):
     home: Path = Field(default_factory=lambda: _home(), description="Folder for all that local engines keep.")
     seed: int = Field(0, description="Seed of every chance.")
     events: str = Field("local://", description="EventLog: `local://[FOLDER]` or `kafka://BROKER/TOPIC`.")
-    features: str = Field("memory://", description="FeatureStore: `memory://`, `local://[FOLDER]` or `redis://HOST:PORT/DB`.")
+    features: str = Field("memory://", description="FeatureStore: `memory://`, `local://[FOLDER]` `redis://HOST:PORT/DB`, or `rediss://` with TLS.")
     text: str = Field("local://", description="TextIndex: `local://` (tantivy).")
     vectors: str = Field("local://", description="VectorIndex: `local://` (usearch) or `flat://` (exact).")
     encoder: str = Field(
@@ -166,7 +166,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadSettings([f"settings file {str(path)!r} is not TOML: {e}."]) from None
 
 
-_OWN = frozenset({"RIALTO_SETTINGS", "RIALTO_DATA", "RIALTO_KAFKA_JARS"})
+_OWN = frozenset({"RIALTO_SETTINGS", "RIALTO_DATA", "RIALTO_KAFKA_JARS", "RIALTO_TRACEBACK"})
 
 
 def _overlay(values: dict[str, Any], env: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from rialto.errors import BadInput, BadSettings
 from rialto.records import Requests
-from rialto.spine.params import Param, overrides_of, params
+from rialto.spine.params import Param, overrides_of, params, settle, with_settled
 
 SHARE = Param("test.share", 0.5, low=0.0, high=1.0, unit="share", doc="A share.")
 NAME = Param("test.mode", "fast", doc="A mode.")
@@ -35,3 +35,23 @@ def test_a_value_that_differs_within_the_batch_is_refused_where_one_is_needed() 
     r = Requests.of({"n": np.zeros(2)}, overrides={"test.share": np.array([0.1, 0.2])})
     with pytest.raises(BadInput, match="differs"):
         SHARE.one(r)
+
+
+def test_the_settings_stand_between_the_default_and_an_override() -> None:
+    asked = Requests.of({"n": np.zeros(2)}, overrides={"test.mode": np.array(["slow", "slow"])})
+    settle({"test.share": 0.75, "test.mode": "even"})
+    try:
+        assert (SHARE.of(asked).tolist(), NAME.one(asked)) == ([0.75, 0.75], "slow")
+        logged = with_settled(asked)
+        assert logged.overrides["test.share"].tolist() == [0.75, 0.75]
+        assert logged.overrides["test.mode"].tolist() == ["slow", "slow"]
+    finally:
+        settle({})
+    assert SHARE.one(logged) == 0.75
+    assert SHARE.one(asked) == 0.5
+
+
+def test_settings_with_a_problem_set_nothing() -> None:
+    with pytest.raises(BadSettings):
+        settle({"test.share": 0.9, "test.shore": 1})
+    assert SHARE.one(Requests.of({"n": np.zeros(1)})) == 0.5

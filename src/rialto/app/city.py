@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.app.engines import Engines
+from rialto.app.journeys import Journey, Journeys
 from rialto.app.learning import fitter, scorer
 from rialto.errors import EngineBusy
+from rialto.match.decide import ACCEPTANCE
 from rialto.match.pipeline import Dispatch, Snapshot, build
 from rialto.match.records import Plane
 from rialto.match.simulate import Policy, SimReport, simulate
@@ -27,7 +29,7 @@ from rialto.spine.log import DecisionLog
 from rialto.worlds.city import City, make_city
 from rialto.worlds.city_sim import CitySim, SimState
 
-__all__ = ["LiveCity", "Town", "open_town", "run_town", "teach"]
+__all__ = ["LiveCity", "Town", "open_town", "run_town", "taught", "teach"]
 
 NOON_S = 43_200.0
 
@@ -48,7 +50,7 @@ class Town:
 
 
 @contextmanager
-def open_town(engines: Engines, city: City) -> Iterator[Town]:
+def open_town(engines: Engines, city: City) -> Generator[Town, None, None]:
     """Wire a dispatch system for `city`, with logs of its own: a simulation begins with nothing offered, and ends with its folder."""
     from rialto.local.events import LocalEvents
 
@@ -91,6 +93,16 @@ def teach(town: Town, models: Models, *, seed: int = 0) -> Trained:
     return train(town.decisions, answered, models, fit=fitter("Logloss", trees=100), score=scorer(models), seed=seed)
 
 
+def taught(engines: Engines, *, seed: int = 0, progress: Callable[[float, int], None] | None = None) -> bool:
+    """True where an acceptance model is live; where none is, a made-up city's hour of offers teaches one first, behind the gate."""
+    models = engines.models()
+    if models.live(ACCEPTANCE) is None:
+        with open_town(engines, make_city(seed=seed + 1000, drivers=200)) as town:
+            run_town(town, seconds=3600.0, seed=seed + 1000, policy=Policy("least cost", version=""), progress=progress)
+            teach(town, models, seed=seed)
+    return models.live(ACCEPTANCE) is not None
+
+
 class LiveCity:
     """A made-up city that runs in a thread beside the service, faster than life, around the clock.
 
@@ -106,6 +118,7 @@ class LiveCity:
         self._engines, self._pace_s, self._seed = engines, pace_s, seed
         self._lock, self._stop = Lock(), Event()
         self._town: Town | None = None
+        self._journeys = Journeys(self.city, start_s=NOON_S, end_s=NOON_S)
         self._thread = Thread(target=self._live, name="rialto-city", daemon=True)
         self.failed = ""
 
@@ -130,6 +143,12 @@ class LiveCity:
         with self._lock:
             return self._open().dispatch.snapshot()
 
+    def journeys(self) -> tuple[Snapshot, list[Journey]]:
+        """The city now, and the drivers who have an order, whom the snapshot does not hold; `EngineBusy` before its first window."""
+        with self._lock:
+            snapshot = self._open().dispatch.snapshot()
+            return snapshot, self._journeys.now(snapshot.at_s)
+
     def why(self, order: int) -> Why:
         """Why an order was decided as it was, among the latest windows; `NothingHere` for another."""
         with self._lock:
@@ -146,8 +165,10 @@ class LiveCity:
             while not self._stop.is_set():
                 with open_town(self._engines, self.city) as town, self._lock:
                     self._town = town
-                    sim = CitySim(self.city, start_s=NOON_S, end_s=NOON_S + 4 * 3600.0, seed=self._seed + day)
-                    simulate(_Paced(sim, self._let_others), town.dispatch, seed=self._seed)
+                    end_s = NOON_S + 4 * 3600.0
+                    sim = CitySim(self.city, start_s=NOON_S, end_s=end_s, seed=self._seed + day)
+                    self._journeys = Journeys(self.city, start_s=NOON_S, end_s=end_s)
+                    simulate(_Paced(sim, self._let_others, self._journeys), town.dispatch, seed=self._seed)
                 day += 1
         except Exception as e:  # a thread's failure would be lost: readiness tells it
             self.failed = f"{type(e).__name__}: {e}"
@@ -163,10 +184,10 @@ class LiveCity:
 
 
 class _Paced:
-    """A simulation that pauses after each window."""
+    """A simulation that pauses after each window, and whose journeys are followed."""
 
-    def __init__(self, sim: CitySim, pause: Callable[[], bool]) -> None:
-        self._sim, self._pause = sim, pause
+    def __init__(self, sim: CitySim, pause: Callable[[], bool], journeys: Journeys) -> None:
+        self._sim, self._pause, self._journeys = sim, pause, journeys
         self.window_s, self.city = sim.window_s, sim.city
         self._ended = False
 
@@ -178,7 +199,10 @@ class _Paced:
         return self._sim.state()
 
     def step(self, *, order: NDArray[np.int64], driver: NDArray[np.int64]) -> SimState:
+        self._journeys.free(self._sim.state().drivers)
         after = self._sim.step(order=order, driver=driver)
+        self._journeys.answered(after.answers)
+        self._journeys.follow(self._sim.trips())
         self._ended = self._pause()
         return after
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -26,8 +27,9 @@ from rialto.ports import (
     VectorIndex,
     Writer,
 )
+from rialto.spine.params import settle
 
-__all__ = ["Encode", "Engines"]
+__all__ = ["Encode", "Engines", "declare"]
 
 T = TypeVar("T")
 
@@ -42,6 +44,7 @@ class Engines:
         settings: Checked settings; every URL's scheme is known.
 
     Raises:
+        BadSettings: `params` holds an unknown name or a value out of range.
         EngineMissing: on opening an engine whose client library is absent, with the install command.
 
     Example:
@@ -52,12 +55,15 @@ class Engines:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._open: dict[str, Any] = {}
+        if settings.params:
+            declare()
+            settle(settings.params)
 
     def events(self) -> EventLog:
         """The event log."""
         return self._kept("events", {
             "local": lambda u: _local("events", "LocalEvents")(self._folder("events")),
-            "kafka": lambda u: _adapter("kafka", "KafkaEvents")(u.host, u.path.strip("/") or "rialto"),
+            "kafka": lambda u: _adapter("kafka", "KafkaEvents").open(u.text),
         })  # fmt: skip
 
     def features(self) -> FeatureStore:
@@ -65,7 +71,8 @@ class Engines:
         return self._kept("features", {
             "memory": lambda u: _local("store", "MemoryStore")(),
             "local": lambda u: _local("store", "LocalStore")(self._folder("features")),
-            "redis": lambda u: _adapter("redis", "RedisStore")(u.text),
+            "redis": lambda u: _adapter("redis", "RedisStore").open(u.text),
+            "rediss": lambda u: _adapter("redis", "RedisStore").open(u.text),
         })  # fmt: skip
 
     def models(self) -> Models:
@@ -152,9 +159,17 @@ class Engines:
         return cast("T", self._open[port])
 
 
-def _local(module: str, name: str) -> Callable[..., Any]:
+def declare() -> None:
+    """Import every module of the three systems, so that each has declared its tunables."""
+    for name in ("find", "match", "show"):
+        package = import_module(f"rialto.{name}")
+        for module in walk_packages(package.__path__, f"rialto.{name}."):
+            import_module(module.name)
+
+
+def _local(module: str, name: str) -> Any:
     return getattr(import_module(f"rialto.local.{module}"), name)
 
 
-def _adapter(module: str, name: str) -> Callable[..., Any]:
+def _adapter(module: str, name: str) -> Any:
     return getattr(import_module(f"rialto.adapters.{module}"), name)

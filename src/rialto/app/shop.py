@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -19,12 +20,14 @@ from rialto.errors import EngineBusy, EngineError, NothingHere
 from rialto.find.catalogue import Catalogue
 from rialto.find.ingest import Ingest, read_catalogue
 from rialto.find.mapping import FieldMap
+from rialto.find.page import Shop as Pages
 from rialto.find.pipeline import Search, build
 from rialto.find.retrieve import TEXT_FIELDS, described
+from rialto.find.values import as_number
 from rialto.ports import Models
 from rialto.worlds.pictures import draw_product
-from rialto.worlds.shop import make_shop
 from rialto.worlds.shop import Shop as World
+from rialto.worlds.shop import make_shop
 
 __all__ = ["MADE_UP", "Shop", "index_catalogue", "made_up_file", "open_shop"]
 
@@ -41,20 +44,42 @@ class Shop:
 
     Args:
         search: The system.
+        pages: Makes pages over it.
         ingest: What came of reading the catalogue; None where it was read before.
         world: The made-up shop, or None.
+        folder: Where the catalogue lies, for the pictures that it names and past queries beside it; None where that is not a folder here.
+        made_up: True where the catalogue is the made-up one.
     """
 
     search: Search
+    pages: Pages
     ingest: Ingest | None
     world: World | None
+    folder: Path | None = None
+    made_up: bool = False
 
     def picture(self, product_id: str, *, size: int = 400) -> bytes:
-        """A PNG of a product: drawn from what its row says, as the pictures of a real catalogue are elsewhere."""
+        """A picture of a product: the PNG, JPEG or WebP file that its row names within the catalogue's folder, else one drawn from the row.
+
+        Nothing is fetched from elsewhere: a picture's URL is not asked.
+        """
         c = self.search.catalogue
         p = c.product(c.number_of(product_id))
+        if (own := _picture_file(self.folder, p.image)) is not None:
+            return own
         row = {"id": p.id, "title": p.title, "brand": p.brand, "category": "/".join(p.category), "attributes": dict(p.attributes)}
         return draw_product(row, size=size)
+
+    def past_queries(self) -> list[tuple[str, str, float]]:
+        """Queries asked before, with kind and how often, the most frequent first: `queries.csv` beside the catalogue, or none."""
+        file = self.folder / "queries.csv" if self.folder else None
+        if file is None or not file.is_file():
+            return []
+        with file.open(newline="", encoding="utf-8") as lines:
+            rows = [
+                (r.get("query") or "", r.get("kind") or "", as_number(r.get("frequency") or 0)) for r in csv.DictReader(lines)
+            ]
+        return sorted((r for r in rows if r[0].strip()), key=lambda r: (-r[2], r[0]))
 
 
 def made_up_file(engines: Engines) -> Path:
@@ -92,8 +117,13 @@ def open_shop(
         tell: Told what is being done.
     """
     made = make_shop(seed=engines.settings.seed, products=MADE_UP) if world and not catalogue else None
-    folder, ingest = index_catalogue(engines, catalogue or str(made_up_file(engines)), mapping=mapping, rejects=rejects, tell=tell)
-    return Shop(_opened(engines, folder, models or engines.models()), ingest, made)
+    folder, ingest = index_catalogue(
+        engines, catalogue or str(made_up_file(engines)), mapping=mapping, rejects=rejects, tell=tell
+    )
+    place = Path(catalogue or made_up_file(engines)).parent
+    own = place if "://" not in catalogue and place.is_dir() else None
+    search = _opened(engines, folder, models or engines.models())
+    return Shop(search, Pages(search), ingest, made, own, made_up=not catalogue)
 
 
 def index_catalogue(
@@ -151,6 +181,22 @@ def _opened(engines: Engines, folder: Path, models: Models) -> Search:
         return search
     vectors = engines.vectors(units.shape[1], folder / "vectors")
     return build(catalogue, text=text, vectors=vectors, encode=encode, models=models, units=units, encoder_name=name)
+
+
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
+_PICTURE_BYTES = 8_000_000
+
+
+def _picture_file(folder: Path | None, name: str) -> bytes | None:
+    """The picture file that a row names, where it lies within the folder, begins like a picture and is not huge; else None."""
+    if folder is None or not name or "://" in name or "\x00" in name:
+        return None
+    root = folder.resolve()
+    file = (root / name).resolve()
+    if not file.is_relative_to(root) or not file.is_file() or file.stat().st_size > _PICTURE_BYTES:
+        return None
+    body = file.read_bytes()
+    return body if body.startswith(_PICTURES) else None
 
 
 def _fingerprint(engines: Engines, path: str, mapping: FieldMap | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from rialto.ports import Blobs
 from rialto.records import Requests, uniforms
 from rialto.show.check import refusals
 from rialto.show.pipeline import CLICK, VIEW, Studio, build
-from rialto.show.read import luma_row, product_of, read_brief, read_kit
+from rialto.show.read import at_price, luma_row, product_of, read_brief, read_kit
 from rialto.show.records import BrandKit, Brief, Creative, Product, Verdict
 from rialto.show.retrieve import start_of
 from rialto.spine.decide.bandit import probability_best
@@ -98,7 +98,6 @@ class Gallery:
         log: Where choices and clicks go.
         blobs: Where the studio keeps its files.
         brief, product: What was asked for.
-        verdicts: Creative id -> every gate's verdict.
         truth: Chance of a click by arm, from the made-up campaign.
     """
 
@@ -110,12 +109,16 @@ class Gallery:
         blobs: Blobs,
         brief: Brief,
         product: Product,
-        verdicts: Mapping[int, list[Verdict]],
         truth: Mapping[int, float],
     ) -> None:
         self.studio, self.log, self.brief, self.product, self._blobs = studio, log, brief, product, blobs
-        self.verdicts, self.truth = verdicts, truth
+        self.truth = truth
         self._asked = 0
+
+    @property
+    def verdicts(self) -> Mapping[int, list[Verdict]]:
+        """Creative id -> every gate's verdict."""
+        return self.studio.verdicts
 
     @property
     def creatives(self) -> list[Creative]:
@@ -138,7 +141,7 @@ class Gallery:
     def plant_price(self) -> list[Verdict]:
         """What the gates say of a creative whose product has become a tenth dearer since: the refusals."""
         arm = next(a for a in self.studio.arms if "price" in a.creative.copy)
-        dearer = replace(self.product, price_cents=self.product.price_cents + self.product.price_cents // 10 + 1)
+        dearer = at_price(self.product, self.product.price_cents + self.product.price_cents // 10 + 1)
         return refusals(self.studio.check(arm.creative, product=dearer))
 
     def save(self, folder: Path) -> list[str]:
@@ -168,7 +171,9 @@ class Gallery:
         clicked = self._clicks(outcome, seed)
         self.log.write([outcome])
         events: list[Feedback] = []
-        for i, arm, when, yes in zip(outcome.requests.ids.tolist(), outcome.decisions.ids.tolist(), outcome.requests.time_s, clicked):
+        for i, arm, when, yes in zip(
+            outcome.requests.ids.tolist(), outcome.decisions.ids.tolist(), outcome.requests.time_s, clicked
+        ):
             events.append(Feedback(VIEW, i, arm, 1.0, float(when)))
             if yes:
                 events.append(Feedback(CLICK, i, arm, 1.0, float(when) + 5.0))
@@ -180,10 +185,16 @@ class Gallery:
         chance = np.array([self.truth[i] for i in outcome.decisions.ids.tolist()])
         return uniforms(seed, outcome.requests.ids, "gallery.clicks", 1)[:, 0] < chance
 
+    def earns(self, beliefs: Sequence[Belief]) -> float:
+        """Expected clicks a view, by the truth, of choosing among these with their chances."""
+        return sum(b.chance * self.truth[b.creative.id] for b in beliefs)
+
     def beliefs(self, placement: str) -> list[Belief]:
         """What is believed of each creative of a placement now, likeliest to be shown first."""
         ranked = self.choose(placement).ranked
-        chance = probability_best(ranked.offsets, ranked.column("mean").astype(np.float64), ranked.column("sd").astype(np.float64))
+        chance = probability_best(
+            ranked.offsets, ranked.column("mean").astype(np.float64), ranked.column("sd").astype(np.float64)
+        )
         rows = zip(ranked.ids.tolist(), ranked.column("mean"), ranked.column("sd"), ranked.column("shows"), chance)
         found = [Belief(self.creative(i), float(m), float(s), int(n), float(p)) for i, m, s, n, p in rows]
         return sorted(found, key=lambda b: -b.chance)
@@ -205,13 +216,12 @@ def open_gallery(
     brief, kit, product = parts or made_up(seed=seed)
     studio = open_studio(engines)
     creatives = studio.compose(brief, kit, product, variants=variants, seed=seed)
-    verdicts = {c.id: studio.check(c) for c in creatives}
     refused = studio.admit(creatives)
     if not studio.arms:
         reasons = sorted({v.reason for vs in refused.values() for v in vs})
         raise BadInput(f"none of {len(creatives)} creatives passed every gate: {'; '.join(reasons[:5])}")
     truth = _truth([a.creative for a in studio.arms], seed)
-    return Gallery(studio, log=log, blobs=engines.blobs(), brief=brief, product=product, verdicts=verdicts, truth=truth)
+    return Gallery(studio, log=log, blobs=engines.blobs(), brief=brief, product=product, truth=truth)
 
 
 def _truth(creatives: Sequence[Creative], seed: int) -> dict[int, float]:
@@ -219,7 +229,7 @@ def _truth(creatives: Sequence[Creative], seed: int) -> dict[int, float]:
     made_of = [(c.layout, c.theme, c.copy.get("headline", ""), c.copy.get("call_to_action", "")) for c in creatives]
     values = [sorted({m[j] for m in made_of}) for j in range(4)]
     slots = {name: len(v) for name, v in zip(("layout", "colour", "headline", "call_to_action"), values)}
-    campaign: Campaign = make_campaign(seed=seed, slots=slots, context_effect=0.0, base_rate=0.05)
+    campaign: Campaign = make_campaign(seed=seed, slots=slots, context_effect=0.0, interactions=3.0, base_rate=0.06)
     arm_of = {tuple(arm): i for i, arm in enumerate(campaign.arms.tolist())}
     rows = [arm_of[tuple(values[j].index(m[j]) for j in range(4))] for m in made_of]
     return {c.id: float(campaign.probability[0, row]) for c, row in zip(creatives, rows)}

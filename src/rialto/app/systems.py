@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from threading import Lock, Thread
 from typing import TypeVar, cast
@@ -10,7 +11,8 @@ from rialto.app.city import LiveCity
 from rialto.app.engines import Engines
 from rialto.app.shop import Shop, open_shop
 from rialto.app.studio import Gallery, open_gallery
-from rialto.errors import EngineBusy
+from rialto.errors import EngineBusy, EngineLost
+from rialto.find.records import BROWSE
 from rialto.spine.log import DecisionLog
 
 __all__ = ["Systems"]
@@ -32,7 +34,7 @@ class Systems:
         self.engines = engines
         seed = engines.settings.seed
         self._makers: dict[str, Callable[[], object]] = {
-            "shop": lambda: open_shop(engines, catalogue=catalogue),
+            "shop": lambda: _tried(open_shop(engines, catalogue=catalogue)),
             "city": lambda: _started(LiveCity(engines, drivers=drivers, seed=seed)),
             "studio": lambda: open_gallery(engines, self.log, seed=seed),
         }
@@ -52,17 +54,17 @@ class Systems:
 
     @property
     def shop(self) -> Shop:
-        """The shop; `EngineBusy` while it is being built."""
+        """The shop; `EngineBusy` while it is being built, `EngineLost` where that failed."""
         return cast("Shop", self._part("shop"))
 
     @property
     def city(self) -> LiveCity:
-        """The live city; `EngineBusy` while it is being built."""
+        """The live city; `EngineBusy` while it is being built, `EngineLost` where that failed."""
         return cast("LiveCity", self._part("city"))
 
     @property
     def studio(self) -> Gallery:
-        """The studio's gallery; `EngineBusy` while it is being built."""
+        """The studio's gallery; `EngineBusy` while it is being built, `EngineLost` where that failed."""
         return cast("Gallery", self._part("studio"))
 
     def warm(self) -> None:
@@ -79,12 +81,16 @@ class Systems:
             if part not in self._made and part not in self._failed:
                 try:
                     self._made[part] = self._makers[part]()
-                except Exception as e:  # one part's failure must not end the others: its state tells it
+                except Exception as e:  # one part's failure must not end the others: its state and the program's log tell it
+                    logging.getLogger("rialto").exception("the %s could not be built", part)
                     self._failed[part] = f"{type(e).__name__}: {e}"
 
     def states(self) -> dict[str, str]:
-        """Part -> `ready`, `building` or why it failed."""
-        return {p: "ready" if p in self._made else self._failed.get(p, "building") for p in PARTS}
+        """Part -> `ready`, `building` or why it failed; the city is ready once it has decided its first window."""
+        states = {p: "ready" if p in self._made else self._failed.get(p, "building") for p in PARTS}
+        if isinstance(city := self._made.get("city"), LiveCity) and not city.ready:
+            states["city"] = city.failed or "building"
+        return states
 
     def close(self) -> None:
         """End the city, and let go of all engines."""
@@ -94,10 +100,17 @@ class Systems:
 
     def _part(self, name: str) -> object:
         if name in self._failed:
-            raise EngineBusy(f"the {name} could not be built: {self._failed[name]}")
+            raise EngineLost(f"the {name} could not be built: {self._failed[name]}")
         if name not in self._made:
             raise EngineBusy(f"the {name} is still being built; ask again in a second.")
         return self._made[name]
+
+
+def _tried(shop: Shop) -> Shop:
+    """A shop whose kernels are compiled and whose columns are in memory: the first shopper does not wait for that."""
+    for text in (BROWSE, "warm up"):
+        shop.pages.page(text)
+    return shop
 
 
 def _started(city: LiveCity) -> LiveCity:

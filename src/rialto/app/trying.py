@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,11 +12,11 @@ from rialto.app.studio import Gallery, open_gallery
 from rialto.config import load
 from rialto.spine.log import DecisionLog
 
-__all__ = ["campaign", "fresh"]
+__all__ = ["campaign", "fresh", "kept"]
 
 
 @contextmanager
-def fresh(settings: Path | None) -> Iterator[Engines]:
+def fresh(settings: Path | None) -> Generator[Engines, None, None]:
     """Engines with an empty home of their own, gone at the end; what the settings put elsewhere stays elsewhere."""
     with TemporaryDirectory(prefix="rialto-") as folder:
         engines = Engines(load(settings).model_copy(update={"home": Path(folder)}))
@@ -27,7 +27,18 @@ def fresh(settings: Path | None) -> Iterator[Engines]:
 
 
 @contextmanager
-def campaign(settings: Path | None, seed: int) -> Iterator[Gallery]:
+def kept(settings: Path | None, seed: int) -> Generator[Engines, None, None]:
+    """Engines with a home of their own for trying, apart from the user's, which stays for the next time."""
+    chosen = load(settings)
+    engines = Engines(chosen.model_copy(update={"home": chosen.home / "try" / str(seed), "seed": seed}))
+    try:
+        yield engines
+    finally:
+        engines.close()
+
+
+@contextmanager
+def campaign(settings: Path | None, seed: int) -> Generator[Gallery, None, None]:
     """A made-up campaign, checked and admitted, nothing learned yet."""
     with fresh(settings) as engines:
         yield open_gallery(engines, DecisionLog(engines.events()), seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -22,7 +23,7 @@ app = typer.Typer(
 )
 
 
-def _version(value: bool) -> None:  # noqa: FBT001 (typer's callback)
+def _version(value: bool) -> None:
     if value:
         sys.stdout.write(f"rialto {__version__}\n")
         raise typer.Exit
@@ -63,3 +64,8 @@ def main() -> None:
         sys.exit(141)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as e:
+        if os.environ.get("RIALTO_TRACEBACK"):
+            raise
+        sys.stderr.write(f"rialto: an error that should not happen, {type(e).__name__}: {e}. RIALTO_TRACEBACK=1 shows where.\n")
+        sys.exit(70)

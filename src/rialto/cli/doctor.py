@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from pkgutil import walk_packages
 from typing import Annotated, Any
 
 import typer
 
 import rialto
+from rialto.cli.options import SettingsFile
 from rialto.cli.output import json_out, out, plain, table
 from rialto.config import SCHEMES, Serve, Settings, load
 from rialto.errors import EngineError, RialtoError
@@ -30,19 +29,21 @@ class Finding:
     seen: str
 
 
-OPTIONAL = {
-    "catboost": "trees", "onnxruntime": "neural", "tokenizers": "neural", "confluent-kafka": "kafka", "redis": "redis",
-    "skia-python": "skia",
-}  # fmt: skip
+OPTIONAL = {"catboost": "trees", "onnxruntime": "neural", "tokenizers": "neural", "confluent-kafka": "kafka", "redis": "redis"}
 
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print findings as JSON and nothing else.")] = False,
     params_only: Annotated[bool, typer.Option("--params", help="List every tunable instead.")] = False,
-    reference_only: Annotated[bool, typer.Option("--reference", help="Print the reference of settings, tunables and commands.")] = False,
+    reference_only: Annotated[
+        bool, typer.Option("--reference", help="Print the reference of settings, tunables and commands.")
+    ] = False,
+    settings: SettingsFile = None,
 ) -> None:
     """Check the settings, open every engine that they name, and say what is missing and how to install it."""
-    load_all()
+    from rialto.app.engines import declare
+
+    declare()
     if reference_only:
         sys.stdout.write(reference())
         return
@@ -53,7 +54,7 @@ def doctor(
         else:
             out.print(table("Tunables", ("name", "default", "range", "unit", "what it is"), rows))
         return
-    findings = [*_engines(load()), *_packages()]
+    findings = [*_engines(load(settings)), *_packages()]
     if as_json:
         json_out([plain(f) for f in findings])
     else:
@@ -62,12 +63,12 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _engines(settings: Settings) -> Iterator[Finding]:
+def _engines(chosen: Settings) -> Iterator[Finding]:
     from rialto.app.engines import Engines
     from rialto.ports import TextField
 
-    yield Finding("home", well=True, seen=str(settings.home))
-    engines = Engines(settings)
+    yield Finding("home", well=True, seen=str(chosen.home))
+    engines = Engines(chosen)
     opened: dict[str, Any] = {
         "events": lambda: engines.events().end(),
         "features": engines.features,
@@ -83,7 +84,7 @@ def _engines(settings: Settings) -> Iterator[Finding]:
         "vectors": lambda: engines.vectors(8, None),
     }
     for port, look in opened.items():
-        url = getattr(settings, port)
+        url = getattr(chosen, port)
         try:
             look()
             yield Finding(port, well=True, seen=url)
@@ -100,14 +101,6 @@ def _packages() -> Iterator[Finding]:
             yield Finding(package, well=True, seen=f"absent (optional): pip install 'rialto[{extra}]'")
 
 
-def load_all() -> None:
-    """Import every module of the three systems and the spine, so that each has declared its tunables."""
-    for name in ("spine", "find", "match", "show"):
-        package = import_module(f"rialto.{name}")
-        for module in walk_packages(package.__path__, f"rialto.{name}."):
-            import_module(module.name)
-
-
 def _range(low: float, high: float) -> str:
     return "" if (low, high) == (float("-inf"), float("inf")) else f"{low:g} to {high:g}"
 
@@ -119,7 +112,9 @@ def reference() -> str:
         >>> "| `events` |" in reference()
         True
     """
-    load_all()
+    from rialto.app.engines import declare
+
+    declare()
     lines = ["# Reference", "", f"Made by `rialto doctor --reference` from version {rialto.__version__}.", "", "## Settings", ""]
     lines += ["A TOML file or variables (`RIALTO_EVENTS=...`, `RIALTO_SERVE__PORT=...`).", ""]
     lines += ["| setting | default | schemes | what it is |", "|---|---|---|---|"]

@@ -9,19 +9,27 @@ import typer
 
 from rialto.cli.options import AsJson, Seed, SettingsFile, opened
 from rialto.cli.output import json_out, out, progress, table, tell
+from rialto.errors import NothingHere
 
 if TYPE_CHECKING:
     from rialto.app.engines import Engines
     from rialto.app.shop import Shop
     from rialto.find.evaluate import Evaluation
+    from rialto.find.records import Facet, FacetValue, SearchPage
 
-__all__ = ["app", "evaluation_table"]
+__all__ = ["app", "evaluation_table", "print_page"]
 
 app = typer.Typer(no_args_is_help=True, help="Product search: which products, in what order, for this query?")
 
-CatalogueFile = Annotated[str, typer.Option("--catalogue", help="JSON lines, CSV or Parquet; the made-up shop where not given.", metavar="FILE")]
-MappingFile = Annotated[Path | None, typer.Option("--mapping", help="Which column is what (TOML or JSON); guessed where not given.", metavar="FILE")]
-JudgmentsFile = Annotated[str, typer.Option("--judgments", help="TREC qrels, or CSV with query, product_id, grade.", metavar="FILE")]
+CatalogueFile = Annotated[
+    str, typer.Option("--catalogue", help="JSON lines, CSV or Parquet; the made-up shop where not given.", metavar="FILE")
+]
+MappingFile = Annotated[
+    Path | None, typer.Option("--mapping", help="Which column is what (TOML or JSON); guessed where not given.", metavar="FILE")
+]
+JudgmentsFile = Annotated[
+    str, typer.Option("--judgments", help="TREC qrels, or CSV with query, product_id, grade.", metavar="FILE")
+]
 
 
 def _shop(engines: Engines, catalogue: str, mapping: Path | None, *, quiet: bool, rejects: str = "") -> Shop:
@@ -43,7 +51,9 @@ def index(
     catalogue: Annotated[str, typer.Argument(help="JSON lines, CSV or Parquet, by path or URL.", metavar="FILE")],
     mapping: MappingFile = None,
     rejects: Annotated[str, typer.Option(help="Write rejected rows here, a JSON line each.", metavar="FILE")] = "",
-    show_mapping: Annotated[bool, typer.Option("--show-mapping", help="Print the guessed mapping, to edit and give back.")] = False,
+    show_mapping: Annotated[
+        bool, typer.Option("--show-mapping", help="Print the guessed mapping, to edit and give back.")
+    ] = False,
     as_json: AsJson = False,
     settings: SettingsFile = None,
 ) -> None:
@@ -54,7 +64,7 @@ def index(
 
     chosen = read_mapping(str(mapping)) if mapping else None
     if show_mapping:
-        out.print(read_catalogue(catalogue, chosen).mapping.to_toml(), markup=False)
+        json_out(read_catalogue(catalogue, chosen).mapping)
         return
     with opened(settings) as engines, tell.status("indexing ...") as status:
         folder, ingest = index_catalogue(
@@ -69,7 +79,9 @@ def index(
         found = {"index": str(folder), "fresh": True, "rows": ingest.rows, "products": len(ingest.catalogue), "rejected": bad,
                  "repeated": list(ingest.repeated)}  # fmt: skip
         if not as_json:
-            out.print(f"{len(ingest.catalogue):,} products from {ingest.rows:,} rows; {len(bad)} rejected, {len(ingest.repeated)} ids twice.")
+            out.print(
+                f"{len(ingest.catalogue):,} products from {ingest.rows:,} rows; {len(bad)} rejected, {len(ingest.repeated)} ids twice."
+            )
             for line in bad[:10]:
                 out.print(f"  {line}", markup=False)
             if len(bad) > 10:
@@ -89,16 +101,30 @@ def search(
 ) -> None:
     """Search a catalogue and print the results with their facets."""
     with opened(settings) as engines:
-        page = _shop(engines, catalogue, mapping, quiet=as_json).search.page(query, size=size)
+        page = _shop(engines, catalogue, mapping, quiet=as_json).pages.page(query, size=size)
     if as_json:
         json_out(page)
         return
-    for note in page.rewrites:
-        out.print(f"[dim]{note}[/]")
-    rows = [(n, r.title, r.brand, _price(r.price_cents), r.id) for n, r in enumerate(page.results, start=1)]
-    out.print(table(f"{page.total:,} products for “{query}”", ("", "title", "brand", "price", "id"), rows))
-    for facet in page.facets[:5]:
-        out.print(f"[bold]{facet.label}[/]  " + "  ".join(f"{v.label} [dim]{v.count}[/]" for v in facet.values[:6]))
+    print_page(page)
+
+
+def print_page(page: SearchPage) -> None:
+    """Print results, rewrites and the first facets."""
+    for r in page.rewrites:
+        out.print(f"  [dim]{r.kind}: “{r.before}” read as {r.after}[/]")
+    rows = [(r.place, r.product.title, r.product.brand, _price(r.product.price_cents), r.product.id) for r in page.results]
+    about = "" if page.total_exact else "about "
+    out.print(table(f"{about}{page.total:,} products for “{page.text}”", ("", "title", "brand", "price", "id"), rows))
+    out.print()
+    for facet in page.facets[:4]:
+        shown = "  ".join(f"{_label(facet, v)} [dim]{v.count}[/]" for v in facet.values[:5])
+        out.print(f"  [bold]{facet.label}[/]  {shown}")
+
+
+def _label(facet: Facet, value: FacetValue) -> str:
+    if facet.name != "price_cents" or value.low is None or value.high is None:
+        return value.label
+    return f"{value.low / 100:,.0f}–{value.high / 100:,.0f}"
 
 
 def _price(cents: int | None) -> str:
@@ -116,15 +142,17 @@ def explain(
 ) -> None:
     """Say what became of one product for one query: removed for a reason, cut by a phase, or chosen, and by which numbers."""
     with opened(settings) as engines:
-        found = _shop(engines, catalogue, mapping, quiet=as_json).search
-        page = found.page(query, size=1)
-        chosen = product or (page.results[0].id if page.results else "")
-        told = found.explain(query, chosen)
+        pages = _shop(engines, catalogue, mapping, quiet=as_json).pages
+        first = pages.page(query, size=1)
+        if not product and not first.results:
+            raise NothingHere(f"nothing was found for {query!r}, so there is no first result to explain; name a product.")
+        chosen = product or first.results[0].product.id
+        told = pages.explain(query, chosen)
     if as_json:
         json_out(told)
         return
-    out.print(f"“{query}”, product {chosen}: {told.end}" + (f", place {told.place}" if told.place else ""), markup=False)
-    rows = [*(("score " + k, v) for k, v in told.scores.items()), *told.columns.items()]
+    out.print(f"“{query}”, product {chosen}: {told['end']}" + (f", place {told['place']}" if told["place"] else ""), markup=False)
+    rows = [*(("score " + k, v) for k, v in told["scores"].items()), *told["features"].items()]
     out.print(table("", ("what", "value"), [r for r in rows if r[1] == r[1]]))
 
 
@@ -168,11 +196,13 @@ def evaluation_table(found: Evaluation) -> None:
     """Print an evaluation: a row a stage, intervals at 95 %, and the difference to the stage before."""
     rows: list[tuple[Any, ...]] = []
     for s in found.stages:
-        cells = [f"{i.value:.3f} [{i.low:.3f}, {i.high:.3f}]" for i in s.intervals.values()]
+        first, *others = s.intervals.values()
         d = s.difference
         gain = "" if d is None else f"{d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}] p={d.p:.3f}"
-        rows.append((s.name, *cells, gain, s.ms))
-    heads = ("stage", "nDCG@10 trec", "linear", "graded", "MRR", "recall@100", "trec, to the stage before", "ms")
+        rows.append(
+            (s.name, f"{first.value:.3f} [{first.low:.3f}, {first.high:.3f}]", *(f"{i.value:.3f}" for i in others), gain, s.ms)
+        )
+    heads = ("stage", "nDCG@10 trec", "linear", "graded", "MRR", "rec@100", "trec, to the stage before", "ms")
     left = f"; {found.left_out} left out, as their grades are all alike" if found.left_out else ""
     out.print(table(f"{len(found.queries)} queries{left}", heads, rows))
 

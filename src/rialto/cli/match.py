@@ -136,7 +136,12 @@ def train(
         policy = Policy("least cost", version="")
         total = int(minutes * 60)
         run_town(
-            town, start_s=hour * 3600, seconds=minutes * 60, seed=seed, policy=policy, progress=lambda s, _: advance(int(s), total)
+            town,
+            start_s=hour * 3600,
+            seconds=minutes * 60,
+            seed=seed,
+            policy=policy,
+            progress=lambda s, _: advance(int(s), total),
         )
         trained = teach(town, engines.models(), seed=seed)
     report, verdict = trained.report, trained.report.verdict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,7 @@ DataFile = Annotated[str, typer.Argument(help="File or URL.", metavar="FILE")]
 
 
 @contextmanager
-def opened(settings: Path | None) -> Iterator[Engines]:
+def opened(settings: Path | None) -> Generator[Engines, None, None]:
     """The engines that the settings name, closed at the end."""
     from rialto.app.engines import Engines
     from rialto.config import load

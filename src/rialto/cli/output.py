@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from typing import Any
@@ -77,7 +77,7 @@ def _shown(value: object) -> str:
 
 
 @contextmanager
-def progress(what: str, *, quiet: bool = False) -> Iterator[Advance]:
+def progress(what: str, *, quiet: bool = False) -> Generator[Advance, None, None]:
     """A progress bar on standard error for whatever takes over a second; it vanishes when the work is done."""
     bar = Progress(
         SpinnerColumn(), TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),

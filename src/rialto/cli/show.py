@@ -73,12 +73,11 @@ def check(
     seed: Seed = 0, as_json: AsJson = False, settings: SettingsFile = None,
 ) -> None:  # fmt: skip
     """Put every creative before every gate and print what each says."""
-    from dataclasses import replace
-
     from rialto.app.studio import open_studio
+    from rialto.show.read import at_price
 
     asked, brand, chosen = _parts(brief, kit, luma, product, seed)
-    now = chosen if price_cents is None else replace(chosen, price_cents=price_cents)
+    now = chosen if price_cents is None else at_price(chosen, price_cents)
     with opened(settings) as engines:
         studio = open_studio(engines)
         creatives = studio.compose(asked, brand, chosen, variants=variants, seed=seed)
@@ -122,12 +121,16 @@ def render(
             for kind, body in done.files.items() if not bad else ():
                 path = folder / f"{c.surface}-{n:02d}.{'jpg' if kind == 'jpeg' else kind}"
                 path.write_bytes(body)
-                written.append({"file": str(path), "bytes": len(body), "surface": c.surface, "headline": c.copy.get("headline", "")})
+                written.append(
+                    {"file": str(path), "bytes": len(body), "surface": c.surface, "headline": c.copy.get("headline", "")}
+                )
             advance(n + 1, len(creatives))
     if as_json:
         json_out({"written": written, "refused": refused})
         return
-    out.print(table(f"{len(written)} files", ("file", "bytes", "headline"), [(w["file"], w["bytes"], w["headline"]) for w in written]))
+    out.print(
+        table(f"{len(written)} files", ("file", "bytes", "headline"), [(w["file"], w["bytes"], w["headline"]) for w in written])
+    )
     for line in refused:
         out.print(f"refused: {line}", markup=False)
 

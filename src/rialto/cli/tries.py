@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rialto.cli.find import print_page
 from rialto.cli.match import HEADS, report_rows
 from rialto.cli.options import AsJson, Seed, SettingsFile
 from rialto.cli.output import json_out, out, progress, table, tell
@@ -24,61 +25,57 @@ def find(
     settings: SettingsFile = None,
 ) -> None:
     """Search a made-up shop, then let simulated shoppers' clicks teach the ranker through its gate."""
-    from rialto.app.trying import taught_shop
+    from rialto.app.lesson import taught_shop
+    from rialto.app.trying import kept
 
-    with progress("building a shop and letting shoppers in (once)", quiet=as_json) as advance, taught_shop(
-        settings, seed, advance
-    ) as taught:
-        page = taught.shop.search.page(query, size=6)
-    lesson = taught.lesson
+    with kept(settings, seed) as engines, progress("building a shop, letting shoppers in (once)", quiet=as_json) as advance:
+        shop, lesson = taught_shop(engines, advance=advance)
+        page = shop.pages.page(query, size=6)
     if as_json:
         json_out({"page": page, "lesson": lesson})
         return
-    out.print(f"A made-up shop of {len(taught.shop.search.catalogue):,} products. A shopper types: [bold]{query}[/]")
-    for note in page.rewrites:
-        out.print(f"  [dim]{note}[/]")
-    rows = [(n, r.title, r.brand, "" if r.price_cents is None else f"${r.price_cents / 100:,.2f}") for n, r in enumerate(page.results, 1)]
-    out.print(table(f"\n{page.total:,} products", ("", "title", "brand", "price"), rows))
-    out.print()
-    for facet in page.facets[:3]:
-        out.print(f"  [bold]{facet.label}[/]  " + "  ".join(f"{v.label} [dim]{v.count}[/]" for v in facet.values[:5]))
+    out.print(f"A made-up shop of {len(shop.search.catalogue):,} products. A shopper types: [bold]{query}[/]\n")
+    print_page(page)
+    gain = f"[bold]{lesson.difference:+.3f}[/] nDCG [{lesson.low:+.3f}, {lesson.high:+.3f}]"
     out.print(
-        f"\n{lesson['visits']:,.0f} simulated visits left {lesson['clicks']:,.0f} clicks. Trained on them, the ranker was held against the one before it "
-        f"on queries it had not seen: [bold]{lesson['difference']:+.3f}[/] nDCG [{lesson['low']:+.3f}, {lesson['high']:+.3f}], "
-        f"{'so the gate let it go live' if lesson['passed'] else 'so the gate refused it'}."
+        f"\n{lesson.visits:,} simulated visits left {lesson.clicks:,} clicks. A ranker trained on them was held against the list "
+        f"that was served, on searches it had not seen: {gain}, so the gate {'let it go live' if lesson.passed else 'refused it'}."
     )
     out.print(
-        f"By the world's own truth, which the ranker never saw: nDCG@10 [bold]{lesson['truth_before']:.3f}[/] before, "
-        f"[bold]{lesson['truth_after']:.3f}[/] after, over {lesson['truth_queries']:,.0f} queries."
+        f"By the world's own truth, which no training saw: nDCG@10 [bold]{lesson.truth_before:.3f}[/] before, "
+        f"[bold]{lesson.truth_after:.3f}[/] after, over {lesson.truth_queries} queries that were never asked."
     )
     out.print("\n[dim]rialto demo shows it in a browser; rialto find search --catalogue FILE takes your own.[/]")
 
 
 @app.command()
 def match(seed: Seed = 0, as_json: AsJson = False, settings: SettingsFile = None) -> None:
-    """Run a made-up city twice on the same luck, nearest driver first and least cost together, and explain one choice."""
-    from rialto.app.city import open_town, run_town
-    from rialto.app.trying import fresh
+    """Run a made-up city twice on the same luck, nearest driver first and least cost with learned acceptance; explain a choice."""
+    from rialto.app.city import open_town, run_town, taught
+    from rialto.app.trying import kept
     from rialto.match.decide import assignment, greedy
     from rialto.match.simulate import Policy
     from rialto.worlds.city import make_city
 
-    city = make_city(seed=seed, drivers=120)
+    city = make_city(seed=seed, drivers=90, orders_per_hour=110.0)
     seconds, reports, reasons = 600.0, [], None
-    with fresh(settings) as engines, progress("two city lunches", quiet=as_json) as advance:
-        for n, policy in enumerate((Policy("nearest first", greedy, ""), Policy("least cost", assignment, ""))):
+    with kept(settings, seed) as engines, progress("a city's lunch, twice", quiet=as_json) as advance:
+        learned = taught(engines, seed=seed, progress=lambda s, _: advance(int(s), 3600))
+        best = Policy("least cost, learned acceptance" if learned else "least cost", assignment, None)
+        for n, policy in enumerate((Policy("nearest first", greedy, ""), best)):
             with open_town(engines, city) as town:
                 report = run_town(
                     town, seconds=seconds, seed=seed, policy=policy,
                     progress=lambda s, _, n=n: advance(int(s + n * seconds), int(2 * seconds)),
                 )  # fmt: skip
                 reports.append(report)
-                recent = town.dispatch.snapshot().recent
-                reasons = town.dispatch.why(recent[0].order) if recent else None
+                now = town.dispatch.snapshot()
+                asked = (town.dispatch.why(r.order) for r in now.recent if r.at_s > now.at_s - 300.0)
+                reasons = max(asked, key=lambda w: len(w.rivals), default=None)
     if as_json:
-        json_out({"reports": [{k: v for k, v in zip(HEADS, report_rows(r))} for r in reports], "why": reasons})
+        json_out({"reports": [dict(zip(HEADS, report_rows(r))) for r in reports], "why": reasons})
         return
-    out.print("A made-up city at noon: 120 drivers, ten minutes of orders, a decision every two seconds.\n")
+    out.print("A made-up city at noon: 90 drivers, ten busy minutes of orders, a decision every two seconds.\n")
     out.print(table("", HEADS, [report_rows(r) for r in reports]))
     if reasons is not None:
         out.print("\n[bold]Why this driver?[/]")
@@ -100,8 +97,9 @@ def show(
         where = gallery.brief.surfaces[0].name
         planted = gallery.plant_price()
         before = gallery.beliefs(where)
-        rates = [gallery.visit(where, 250, seed=seed) for _ in range(8)]
+        rates = [gallery.visit(where, 400, seed=seed) for _ in range(10)]
         after = gallery.beliefs(where)
+        earned = gallery.earns(before), gallery.earns(after)
         kept = gallery.save(folder) if folder is not None else []
     chance = {b.creative.id: b.chance for b in before}
     rows = [
@@ -111,15 +109,20 @@ def show(
     ]  # fmt: skip
     heads = ("headline", "layout", "chance before", "views", "believed rate", "chance after", "true rate")
     if as_json:
-        json_out({"refused": planted, "arms": [dict(zip(heads, r)) for r in rows], "click_rates": rates, "files": kept})
+        json_out({"refused": planted, "arms": [dict(zip(heads, r)) for r in rows], "click_rates": rates, "earned": earned, "files": kept})
         return
     gates = len(next(iter(gallery.verdicts.values())))
-    out.print(f"{gallery.brief.campaign}: {len(gallery.creatives)} creatives in {len(gallery.brief.surfaces)} sizes passed {gates} gates each.\n")
+    out.print(
+        f"{gallery.brief.campaign}: {len(gallery.creatives)} creatives in {len(gallery.brief.surfaces)} sizes passed {gates} gates each.\n"
+    )
     out.print("[bold]A wrong price, planted:[/]")
     for v in planted:
         out.print(f"  {v.rule}: {v.reason}", markup=False)
-    out.print(table(f"\n{where}: 2,000 visitors in eight rounds", heads, rows))
-    out.print(f"\nClick rate: {rates[0]:.1%} in the first round, {sum(rates[-3:]) / 3:.1%} over the last three.")
+    out.print(table(f"\n{where}: 4,000 visitors in ten rounds", heads, rows))
+    out.print(
+        f"\nBy the truth, which the studio never sees, its choice earned {earned[0]:.2%} a view before anybody came and "
+        f"[bold]{earned[1]:.2%}[/] now; always the best would earn {max(gallery.truth[b.creative.id] for b in after):.2%}."
+    )
     for file in kept:
         out.print(f"  {file}", markup=False)
     out.print("\n[dim]rialto demo shows the pictures; rialto show check --luma FOLDER checks real products.[/]")

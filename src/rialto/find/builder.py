@@ -75,10 +75,13 @@ def _kind(values: set[str]) -> str:
 
 def _typed(attribute: tuple[str, str, Any], kinds: Mapping[str, str]) -> Iterable[tuple[str, str | float]]:
     """One attribute as (name, text) or (name, number) entries; yes/no becomes the text yes or no."""
-    name, kind, value = attribute
+    name, kind = attribute[:2]
+    value: Any = attribute[2]
     if kind == "?":
         kind = kinds[name]
-        value = {"b": as_boolean, "n": as_number, "t": lambda v: tuple(filter(None, (x.strip() for x in v.split("|"))))}[kind](value)
+        value = {"b": as_boolean, "n": as_number, "t": lambda v: tuple(filter(None, (x.strip() for x in v.split("|"))))}[kind](
+            value
+        )
     if kind == "b":
         return ((name, "yes" if value else "no"),)
     return ((name, float(value)),) if kind == "n" else tuple((name, text) for text in dict.fromkeys(value))

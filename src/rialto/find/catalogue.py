@@ -117,7 +117,9 @@ class Catalogue:
         """Rialto's number of the shop's id; `NothingHere` where it is not in the catalogue."""
         row = self.row_of_id.get(product_id)
         if row is None:
-            raise NothingHere(f"there is no product {product_id!r} among {len(self)}; ids look like {', '.join(map(str, self.ids[:3]))}.")
+            raise NothingHere(
+                f"there is no product {product_id!r} among {len(self)}; ids look like {', '.join(map(str, self.ids[:3]))}."
+            )
         return int(self.numbers[row])
 
     @cached_property
@@ -139,7 +141,7 @@ class Catalogue:
         """Name -> value of one product; several values of one name are a tuple, yes/no is a bool."""
         a, m = self.labels, self.measures
         out: dict[str, Value] = {}
-        for pair in a.pair[a.offsets[row] : a.offsets[row + 1]]:
+        for pair in a.pair[a.offsets[row] : a.offsets[row + 1]].tolist():
             name, text = a.names[a.pair_name[pair]], str(a.pair_text[pair])
             before = out.get(name)
             out[name] = text if before is None else (*(before if isinstance(before, tuple) else (str(before),)), text)
@@ -151,7 +153,7 @@ class Catalogue:
 
     def product(self, number: int) -> Product:
         """One product as people read it; `NothingHere` where `number` is not in the catalogue."""
-        row = int(self.rows(np.array([number], dtype=np.int64))[0])
+        row = int(self._row_of_number[number]) if 0 <= number < self.next_number else -1
         if row < 0:
             raise NothingHere(f"there is no product number {number} in a catalogue of {len(self)} products.")
         t, whole = {k: str(v[row]) for k, v in self.texts.items()}, {k: _whole(v[row]) for k, v in self.values.items()}
@@ -196,9 +198,7 @@ class Catalogue:
             _offsets(p["labels"]), t["labels"]["pair"], t["pairs"]["name"], t["pairs"]["text"], tuple(head["label_names"])
         )
         measures = Measures(_offsets(p["measures"]), t["measures"]["name"], t["measures"]["value"], tuple(head["measure_names"]))
-        self = cls(
-            p["id"], p["number"], {k: p[k] for k in TEXTS}, {k: p[k] for k in NUMBERS}, labels, measures, head["retired"]
-        )
+        self = cls(p["id"], p["number"], {k: p[k] for k in TEXTS}, {k: p[k] for k in NUMBERS}, labels, measures, head["retired"])
         if self.version != head["version"]:
             raise BadInput(f"{folder} holds files of {self.version}, its head names {head['version']}; index it again.")
         return self

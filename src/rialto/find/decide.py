@@ -15,10 +15,14 @@ from rialto.spine.decide.slate import slate
 from rialto.spine.params import Param
 from rialto.spine.rank import Phase, previous_score
 
-__all__ = ["SORTS", "decider", "sort_phase"]
+__all__ = ["SIZE", "SORTS", "decider", "sort_phase"]
 
-SIZE = Param("find.decide.size", 24, low=0, high=10_000, unit="results", doc="Results of a request, all its pages up to this one.")
-SWAP = Param("find.decide.swap", 0.0, low=0, high=0.9, unit="share", doc="Share of requests in which one adjacent pair is exchanged.")
+SIZE = Param(
+    "find.decide.size", 24, low=0, high=10_000, unit="results", doc="Results of a request, all its pages up to this one."
+)
+SWAP = Param(
+    "find.decide.swap", 0.0, low=0, high=0.9, unit="share", doc="Share of requests in which one adjacent pair is exchanged."
+)
 COLLAPSE = Param("find.decide.collapse", True, doc="Show one product of each group of variants, the best.")
 
 SORTS = {"relevance": ("", 1.0), "price_up": ("price_cents", -1.0), "price_down": ("price_cents", 1.0),

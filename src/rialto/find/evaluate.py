@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from rialto.errors import BadInput, known
 from rialto.find.judgments import Judged
-from rialto.find.pipeline import Search
+from rialto.find.pipeline import TREES_DEPTH, Search, below, within
 from rialto.find.terms import analyse
-from rialto.find.train import INPUTS, examples_of
+from rialto.find.train import INPUTS, by_fusion, examples_of
 from rialto.records import Candidates, hash64, uniforms
 from rialto.spine.evaluate import Difference, Interval, bootstrap, graded, mrr, ndcg, paired, recall
 from rialto.spine.learn import Fit, Score
@@ -148,13 +148,16 @@ def cross_validated(
     ranked: Candidates, used: Judged, fit: Fit, score: Score, *, folds: int, seed: int, names: Sequence[str] = INPUTS
 ) -> NDArray[np.float64]:
     """Score of each candidate row by the model of the fold that its query is not in, shape (rows,)."""
-    examples = examples_of(ranked, used.judgments, names=names)
+    ranked = by_fusion(ranked)
+    near = within(ranked, np.full(ranked.requests, int(TREES_DEPTH.default)))
+    examples = examples_of(ranked.keep(near), used.judgments, names=names)
     fold = folds_of(used.texts, folds, seed)[examples.group]
-    out = np.full(len(examples), -np.inf)
+    out, scores = below(ranked.column("score")), np.zeros(len(examples))
     for f in range(folds):
         if (fold == f).any():
             body = fit(examples.take(fold != f), seed)
-            out[fold == f] = score(body, examples.features[fold == f])
+            scores[fold == f] = score(body, examples.features[fold == f])
+    out[near] = scores
     return out
 
 

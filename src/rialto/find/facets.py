@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.find.catalogue import Catalogue
+from rialto.find.ranges import ranges, spoken
 from rialto.find.records import Facet, FacetValue, Selections, join_path, split_path
 from rialto.find.select import entries_of, facet_mask
 
 __all__ = ["FacetTable", "count_distinct", "count_distinct_plain", "facets"]
 
 _COVERAGE = 0.15  # share of the products found that must know an attribute for it to become a facet
-_BINS = 5
 
 
 @nb.njit(cache=True, nogil=True)
@@ -124,9 +124,8 @@ def facets(
     counts = _counts(table, catalogue, base)
     own = {f: rows[_all_but(masks, f, len(rows))] for f in masks}
     made = [
-        *_ranges(catalogue, base, own, selections),
         *_valued(table, catalogue, counts, own, selections, values),
-        *_measured(catalogue, base, own, selections),
+        *ranges(catalogue, base, own, selections),
     ]
     found = len(np.unique(catalogue.group_code[base]))
     ranked = sorted(made, key=lambda f: -_worth(f, max(found, 1)))
@@ -162,12 +161,15 @@ def _valued(
     total = np.bincount(table.facet[held], weights=counts[held], minlength=len(table.names))
     different = np.bincount(table.facet[held], minlength=len(table.names))
     top = max(float(total[:2].max(initial=0.0)), float(total.max(initial=0.0)) * 0.5, 1.0)
-    for name in np.flatnonzero((different >= 2) & (total >= _COVERAGE * top) | np.isin(np.array(table.names), list(own))).tolist():
+    for name in np.flatnonzero(
+        (different >= 2) & (total >= _COVERAGE * top) | np.isin(np.array(table.names), list(own))
+    ).tolist():
         label = table.names[name]
         if name >= 2 and label in ("brand", "category"):
             continue
         mine = _counts(table, catalogue, own[label]) if label in own else counts
-        codes = np.flatnonzero((table.facet == name) & (mine > 0))
+        seen = np.flatnonzero(mine) if label in own else held
+        codes = seen[table.facet[seen] == name]
         chosen = selections.values.get(label, ())
         if label == "category":
             yield _path_facet({table.value[c]: int(mine[c]) for c in codes}, chosen)
@@ -176,11 +178,7 @@ def _valued(
         shown = [c for n, c in enumerate(order) if n < most or table.value[c] in chosen]
         lines = tuple(FacetValue(table.value[c], table.value[c], int(mine[c]), table.value[c] in chosen) for c in shown)
         gone = tuple(FacetValue(v, v, 0, True) for v in chosen if v not in {x.value for x in lines})
-        yield Facet(label, _spoken(label), "values", lines + gone)
-
-
-def _spoken(name: str) -> str:
-    return name.replace("_", " ").strip().capitalize()
+        yield Facet(label, spoken(label), "values", lines + gone)
 
 
 def _path_facet(counts: Mapping[str, int], chosen: tuple[str, ...]) -> Facet:
@@ -202,62 +200,3 @@ def _path_facet(counts: Mapping[str, int], chosen: tuple[str, ...]) -> Facet:
 def _by_count(path: tuple[str, ...], counts: Mapping[tuple[str, ...], int]) -> Iterator[tuple[int, str]]:
     for n in range(len(path)):
         yield -counts.get(path[: n + 1], 0), path[n]
-
-
-def _ranges(
-    catalogue: Catalogue, base: NDArray[np.int64], own: Mapping[str, NDArray[np.int64]], selections: Selections
-) -> Iterator[Facet]:
-    for name, label in (("price_cents", "Price"), ("rating", "Rating")):
-        rows = own.get(name, base)
-        offsets = np.arange(len(catalogue) + 1, dtype=np.int64)
-        made = _binned(catalogue, rows, offsets, catalogue.value(name), selections.ranges.get(name))
-        if made:
-            yield Facet(name, label, "ranges", made)
-
-
-def _measured(
-    catalogue: Catalogue, base: NDArray[np.int64], own: Mapping[str, NDArray[np.int64]], selections: Selections
-) -> Iterator[Facet]:
-    measures = catalogue.measures
-    entries, _ = entries_of(measures.offsets, base)
-    known = np.bincount(measures.name[entries], minlength=len(measures.names))
-    common = [n for n in np.argsort(-known, kind="stable")[:6].tolist() if known[n] >= max(_COVERAGE * len(base), 2)]
-    for n in dict.fromkeys([*common, *(measures.names.index(f) for f in own if f in measures.names)]):
-        name = measures.names[n]
-        values = np.where(measures.name == n, measures.value, np.nan) if name not in ("price_cents", "rating") else None
-        made = None if values is None else _binned(
-            catalogue, own.get(name, base), measures.offsets, values, selections.ranges.get(name)
-        )  # fmt: skip
-        if made:
-            yield Facet(name, _spoken(name), "ranges", made)
-
-
-def _binned(
-    catalogue: Catalogue, rows: NDArray[np.int64], offsets: NDArray[np.int64], values: NDArray[np.float64],
-    chosen: tuple[float | None, float | None] | None,
-) -> tuple[FacetValue, ...]:  # fmt: skip
-    """Ranges of about equal size, each from its least value to its greatest, so that both ends belong to it exactly."""
-    entries, _ = entries_of(offsets, rows)
-    held = values[entries]
-    distinct = np.unique(held[~np.isnan(held)])
-    lines: list[FacetValue] = []
-    if len(distinct) >= 2:
-        cuts = np.unique(np.quantile(held[~np.isnan(held)], np.linspace(0, 1, _BINS + 1)[1:-1], method="lower"))
-        bins = np.full(len(values), -1, dtype=np.int32)
-        bins[entries] = np.where(np.isnan(held), -1, np.searchsorted(cuts, held, side="left")).astype(np.int32)
-        counts = count_distinct(rows, catalogue.group_code, offsets, bins, len(cuts) + 1)
-        place = np.searchsorted(cuts, distinct, side="left")
-        for n in np.unique(place).tolist():
-            low, high = float(distinct[place == n][0]), float(distinct[place == n][-1])
-            lines.append(FacetValue(f"{low:g}..{high:g}", f"{low:g} to {high:g}", int(counts[n]), chosen == (low, high), low, high))
-    if chosen and chosen != (None, None) and not any(v.selected for v in lines):
-        low, high = chosen
-        inside = _inside(held, low, high)
-        owner = np.repeat(catalogue.group_code[rows], offsets[rows + 1] - offsets[rows])
-        text = f"{'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}"
-        lines.append(FacetValue(text, text, len(np.unique(owner[inside])), selected=True, low=low, high=high))
-    return tuple(lines)
-
-
-def _inside(values: NDArray[np.float64], low: float | None, high: float | None) -> NDArray[np.bool_]:
-    return (values >= (-np.inf if low is None else low)) & (values <= (np.inf if high is None else high))

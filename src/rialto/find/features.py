@@ -21,7 +21,9 @@ from rialto.spine.params import Param
 __all__ = ["FEATURES", "Knowledge", "blend", "features"]
 
 COSINE_WEIGHT = Param("find.features.cosine", 0.3, low=0, high=10, unit="shares", doc="Weight of cosine beside the BM25F share.")
-FEEDBACK = Param("find.features.feedback", 20, low=1, high=1000, unit="candidates", doc="Best candidates that the rest is compared with.")
+FEEDBACK = Param(
+    "find.features.feedback", 20, low=1, high=1000, unit="candidates", doc="Best candidates that the rest is compared with."
+)
 _MOST_TERMS = 32  # terms of a query that count
 
 FEATURES = (
@@ -64,10 +66,14 @@ class Knowledge:
     ) -> Knowledge:
         """Read a catalogue; about 10,000 products a second."""
         if (units is None) != (vectors is None) or (units is not None and len(units) != len(catalogue)):
-            raise BadInput(f"there are {0 if units is None else len(units)} vectors for {len(catalogue)} products; wanted one each.")
+            raise BadInput(
+                f"there are {0 if units is None else len(units)} vectors for {len(catalogue)} products; wanted one each."
+            )
         a, m = catalogue.labels, catalogue.measures
         names = {n: at for at, n in enumerate(dict.fromkeys((*a.names, *m.names)))}
-        of_label = np.array([names[n] for n in a.names], dtype=np.int32)[a.pair_name[a.pair]] if len(a.pair) else np.zeros(0, np.int32)
+        of_label = (
+            np.array([names[n] for n in a.names], dtype=np.int32)[a.pair_name[a.pair]] if len(a.pair) else np.zeros(0, np.int32)
+        )
         of_measure = np.array([names[n] for n in m.names], dtype=np.int32)[m.name] if len(m.name) else np.zeros(0, np.int32)
         owner = np.concatenate([_owner(a.offsets), _owner(m.offsets)])
         facts = np.unique(owner * max(len(names), 1) + np.concatenate([of_label, of_measure]))
@@ -115,7 +121,9 @@ def _compute(k: Knowledge, requests: Requests, candidates: Candidates) -> Column
     out |= _within(offsets, candidates.ids, out, blended)
     said = k.phrases.said(texts)
     labels = k.catalogue.labels
-    values = valued(rows, owner, said.offsets, said.pair, said.name, said.phrase, labels.offsets, labels.pair, labels.pair_name)
+    values = valued(
+        rows, owner, said.offsets, said.pair, said.name, said.phrase, labels.offsets, labels.pair, labels.pair_name, len(labels.names)
+    )  # fmt: skip
     out["value_hits"], out["value_misses"] = values[:, 0], values[:, 1]
     out["brand_named"] = k.phrases.brand_named(texts, rows, owner)
     out |= _agreement(k, requests, candidates, rows, blended)
@@ -125,7 +133,11 @@ def _compute(k: Knowledge, requests: Requests, candidates: Candidates) -> Column
 
 
 def _matched(
-    k: Knowledge, rows: NDArray[np.int64], owner: NDArray[np.int64], asked: list[NDArray[np.int32]], told: list[NDArray[np.float64]]
+    k: Knowledge,
+    rows: NDArray[np.int64],
+    owner: NDArray[np.int64],
+    asked: list[NDArray[np.int32]],
+    told: list[NDArray[np.float64]],
 ) -> dict[str, NDArray[np.float32]]:
     weight = np.array([f.boost for name in FIELDS for f in TEXT_FIELDS if f.name == name])
     b = np.array([f.b for name in FIELDS for f in TEXT_FIELDS if f.name == name])

@@ -23,6 +23,7 @@ from rialto.find.values import as_boolean, as_cents, as_day, as_number, as_text,
 __all__ = ["Ingest", "read_catalogue", "read_rows", "write_rejects"]
 
 _SAMPLE = 500  # rows that the mapping is guessed from
+_MORE = "\x00more"  # where a CSV row's cells beyond the header go
 Attribute = tuple[str, str, Any]
 """Name, kind (`t` text, `n` number, `b` yes/no, `?` decided once the whole column is known) and value."""
 
@@ -106,34 +107,43 @@ def _text_of(stream: Any) -> io.TextIOWrapper:
 
 
 def _json_lines(stream: Any) -> Iterator[tuple[int, Any]]:
-    lines = (line for line in _text_of(stream))
-    for number, line in enumerate(lines, start=1):
-        if number == 1 and line.lstrip().startswith("["):
-            yield from enumerate(json.loads("".join(chain([line], lines))), start=1)
-            return
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as e:
-                yield number, BadRow(number, "(line)", line.strip(), f"a JSON object ({e})")
-                continue
-            yield number, row if isinstance(row, dict) else BadRow(number, "(line)", row, "a JSON object")
+    with _text_of(stream) as lines:
+        for number, line in enumerate(lines, start=1):
+            if number == 1 and line.lstrip().startswith("["):
+                yield from _json_list("".join(chain([line], lines)))
+                return
+            if line.strip():
+                yield number, _json_row(number, line.strip())
+
+
+def _json_row(number: int, line: str) -> Any:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as e:
+        return BadRow(number, "(line)", line, f"a JSON object ({e})")
+    return row if isinstance(row, dict) else BadRow(number, "(line)", row, "a JSON object")
+
+
+def _json_list(body: str) -> Iterator[tuple[int, Any]]:
+    try:
+        rows = json.loads(body)
+    except (ValueError, RecursionError) as e:
+        raise BadInput(f"the JSON list cannot be read: {e}; wanted a list of objects, or an object a line.") from None
+    for number, row in enumerate(rows, start=1):
+        yield number, row if isinstance(row, dict) else BadRow(number, "(row)", row, "a JSON object")
 
 
 def _csv(stream: Any, delimiter: str = ",") -> Iterator[tuple[int, Any]]:
-    reader = csv.DictReader(_text_of(stream), delimiter=delimiter, restkey="\x00more")
-    try:
-        for number, row in enumerate(reader, start=1):
-            more = row.pop("\x00more", None)
-            short = [k for k, v in row.items() if v is None]
-            if more:
-                yield number, BadRow(number, "(row)", more, f"{len(row)} cells, as many as the header has")
-            elif short:
-                yield number, BadRow(number, short[0], None, f"{len(row)} cells, as many as the header has")
-            else:
-                yield number, row
-    except csv.Error as e:
-        raise BadInput(f"the CSV cannot be read at line {reader.line_num}: {e}; wanted RFC 4180, quotes doubled.") from None
+    with _text_of(stream) as lines:
+        reader = csv.DictReader(lines, delimiter=delimiter, restkey=_MORE)
+        try:
+            for number, row in enumerate(reader, start=1):
+                more = row.pop(_MORE, None)
+                short = next((k for k, v in row.items() if v is None), None)
+                wanted = f"{len(row)} cells, as many as the header has"
+                yield number, BadRow(number, short or "(row)", more, wanted) if more or short else row
+        except csv.Error as e:
+            raise BadInput(f"the CSV cannot be read at line {reader.line_num}: {e}; wanted RFC 4180, quotes doubled.") from None
 
 
 def _tsv(stream: Any) -> Iterator[tuple[int, Any]]:
@@ -153,7 +163,9 @@ def _check_columns(mapping: FieldMap, sample: list[dict[str, Any]]) -> None:
     named = [mapping.id, mapping.title, mapping.price, mapping.brand, mapping.category, mapping.attributes, *mapping.extra]
     absent = sorted({c for c in named if c and c not in columns})
     if absent:
-        raise BadInput(f"the mapping names columns {absent} that the first {len(sample)} rows do not have; known: {sorted(columns)[:20]}.")
+        raise BadInput(
+            f"the mapping names columns {absent} that the first {len(sample)} rows do not have; known: {sorted(columns)[:20]}."
+        )
 
 
 def _parsed(number: int, row: Any, m: FieldMap) -> tuple[str, dict[str, str], dict[str, float], list[Attribute]]:

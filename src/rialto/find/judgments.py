@@ -52,7 +52,7 @@ class Judged:
     def take(self, queries: NDArray[np.int64]) -> Judged:
         """The queries at `queries`, in that order."""
         j = self.judgments
-        parts = [np.arange(j.offsets[q], j.offsets[q + 1]) for q in queries.tolist()]
+        parts = [np.arange(int(j.offsets[q]), int(j.offsets[q + 1])) for q in queries.tolist()]
         rows = np.concatenate([np.zeros(0, dtype=np.int64), *parts])
         offsets = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
         texts = tuple(self.texts[q] for q in queries.tolist())
@@ -84,7 +84,9 @@ def judged(catalogue: Catalogue, rows: Iterable[tuple[str, str, float]]) -> Judg
     query = np.repeat(np.arange(len(found)), [len(g) for g in found.values()])
     ids = [i for g in found.values() for i in g]
     grades_flat = [x for g in found.values() for x in g.values()]
-    return Judged(tuple(found), Judgments.of(query=query, ids=ids, grades=grades_flat, queries=len(found)), len(unknown), repeated)
+    return Judged(
+        tuple(found), Judgments.of(query=query, ids=ids, grades=grades_flat, queries=len(found)), len(unknown), repeated
+    )
 
 
 def read_judgments(path: str, catalogue: Catalogue, *, queries: str = "") -> Judged:

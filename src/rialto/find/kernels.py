@@ -208,6 +208,7 @@ def valued(
     offsets: NDArray[np.int64],
     pair: NDArray[np.int32],
     pair_name: NDArray[np.int32],
+    names: int,
 ) -> NDArray[np.float32]:
     """Count the attribute values that a query names and a product has, or has otherwise.
 
@@ -215,29 +216,36 @@ def valued(
         rows, owner: Candidates, shape (rows,): catalogue row and query.
         said_offsets: Shape (queries + 1,): query q names pairs `said_pair[said_offsets[q]:said_offsets[q+1]]`, each of attribute
             `said_name`, by its phrase number `said_phrase` (from 0 in each query, below 32): one phrase may be a value of several attributes.
-        offsets, pair, pair_name: As `rialto.find.catalogue.Labels` holds them.
+        offsets, pair, pair_name: As `rialto.find.catalogue.Labels` holds them; `names` is how many attributes there are.
 
     Returns:
         Shape (rows, 2): phrases of the query that the product has as a value, and those where it has another value of that
         attribute and none that fits. NaN for a query that names no value.
     """
     out = np.full((len(rows), 2), np.nan, dtype=np.float32)
+    # Bits of the phrases that each pair and each attribute stands for, set for one query at a time.
+    of_pair, of_name = np.zeros(len(pair_name), dtype=np.int64), np.zeros(names, dtype=np.int64)
+    last, s0, s1 = -1, 0, 0
     for i in range(len(rows)):
-        s0, s1 = said_offsets[owner[i]], said_offsets[owner[i] + 1]
+        if owner[i] != last:
+            for s in range(s0, s1):
+                of_pair[said_pair[s]], of_name[said_name[s]] = 0, 0
+            last = owner[i]
+            s0, s1 = said_offsets[last], said_offsets[last + 1]
+            for s in range(s0, s1):
+                of_pair[said_pair[s]] |= 1 << said_phrase[s]
+                of_name[said_name[s]] |= 1 << said_phrase[s]
         if s0 == s1:
             continue
-        has, other = 0, 0
+        has, known = 0, 0
         for at in range(offsets[rows[i]], offsets[rows[i] + 1]):
-            for s in range(s0, s1):
-                if pair[at] == said_pair[s]:
-                    has |= 1 << said_phrase[s]
-                elif pair_name[pair[at]] == said_name[s]:
-                    other |= 1 << said_phrase[s]
-        other &= ~has
+            has |= of_pair[pair[at]]
+            known |= of_name[pair_name[pair[at]]]
+        known &= ~has
         hits, misses = 0, 0
         for bit in range(32):
             hits += (has >> bit) & 1
-            misses += (other >> bit) & 1
+            misses += (known >> bit) & 1
         out[i, 0], out[i, 1] = hits, misses
     return out
 
@@ -252,6 +260,7 @@ def valued_plain(
     offsets: NDArray[np.int64],
     pair: NDArray[np.int32],
     pair_name: NDArray[np.int32],
+    names: int,
 ) -> NDArray[np.float32]:
     """`valued` in plain numpy, for its test."""
     out = np.full((len(rows), 2), np.nan, dtype=np.float32)

@@ -104,7 +104,8 @@ def guess(rows: Sequence[Mapping[str, Any]]) -> FieldMap:
 def _fits(field: str, column: str, rows: Sequence[Mapping[str, Any]]) -> bool:
     values = [row.get(column) for row in rows if not blank(row.get(column))]
     if field == "id":
-        return len(values) == len(rows) and len({str(v) for v in values}) >= 0.9 * len(rows)
+        # Half of them may be absent or repeated: those rows are reported, while numbering the rows would hide them.
+        return len({str(v) for v in values}) >= 0.5 * len(rows)
     if field in ("rating", "rating_count"):
         return bool(values) and all(_numeric(v) for v in values)
     return bool(values)
@@ -151,8 +152,11 @@ def read_mapping(path: str) -> FieldMap:
     lists = {"extra", "names", "notes"}
     problems += [f"{k!r} is {v!r}" for k, v in data.items() if k in names and not _typed(v, many=k in lists)]
     if problems:
-        raise BadInput(f"mapping file {path}: {'; '.join(problems)}; wanted a column's name, or a list of them for {sorted(lists)}.")
-    return FieldMap(**{k: tuple(v) if k in lists else v for k, v in data.items()})
+        raise BadInput(
+            f"mapping file {path}: {'; '.join(problems)}; wanted a column's name, or a list of them for {sorted(lists)}."
+        )
+    typed: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in data.items()}
+    return FieldMap(**typed)
 
 
 def _typed(value: object, *, many: bool) -> bool:

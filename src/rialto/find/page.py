@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput, NothingHere
-from rialto.find.decide import SORTS
-from rialto.find.facets import FacetTable, facets
-from rialto.find.pipeline import Search
-from rialto.find.records import Result, SearchPage, Selections
-from rialto.find.retrieve import BROWSE_K, LEXICAL_K
-from rialto.find.select import bounds_of, hard_mask, selections_of
+from rialto.find.catalogue import Catalogue
+from rialto.find.decide import SIZE, SORTS
+from rialto.find.facets import facets
+from rialto.find.records import BROWSE, Result, Rewrite, SearchPage, Selections
+from rialto.find.retrieve import LEXICAL_K
+from rialto.find.select import bounds_of, facet_mask, hard_mask, selections_of
 from rialto.find.suggest import Suggester, Suggestion
 from rialto.records import hash64
 from rialto.spine.explain import Fate
@@ -24,13 +24,16 @@ from rialto.spine.explain import explain as fates_of
 from rialto.spine.params import Value
 from rialto.spine.pipeline import Outcome
 
-__all__ = ["Shop", "page_of"]
+if TYPE_CHECKING:
+    from rialto.find.pipeline import Search  # which answers through this module
+
+__all__ = ["Shop", "answer", "explained"]
 
 _MOST = 100  # results of one page
 
 
 class Shop:
-    """What pages call: a search with its facets and suggestions.
+    """What pages call: a search with its facets, its reasons and its suggestions.
 
     Args:
         search: An indexed search.
@@ -39,143 +42,161 @@ class Shop:
 
     def __init__(self, search: Search, queries: Mapping[str, float] | None = None) -> None:
         self.search = search
-        self._table = FacetTable.of(search.catalogue)
-        self._suggester = Suggester(search.catalogue, queries)
+        self._suggester = Suggester(search.catalogue, queries) if queries else search.suggester
 
-    def page(
-        self,
-        text: str,
-        *,
-        selections: Selections | None = None,
-        page: int = 1,
-        size: int = 24,
-        sort: str = "relevance",
-        explain: bool = False,
-        price_bounds: bool = True,
-        request_id: int | None = None,
-        time_s: float = 0.0,
-        seed: int = 0,
-        deadline_s: float = float("inf"),
-        clock: Callable[[], float] = monotonic,
-        params: Mapping[str, Value] | None = None,
-        watch: Callable[[Outcome], object] | None = None,
-    ) -> SearchPage:
-        """Answer one query with a page.
+    def page(self, text: str, *, watch: Callable[[Outcome], object] | None = None, **asked: Unpack[Asked]) -> SearchPage:
+        """Answer one query with a page; `watch` is given the outcome behind it, for the decision log.
 
         Args:
             text: What was typed; "" browses what is selected.
-            page: From 1; past the end it is empty.
-            size: Results a page, 1 to 100.
-            sort: One of `SORTS`.
-            explain: True adds a row a candidate: what became of it and why.
-            price_bounds: False takes "under $50" for words, which is how a shopper undoes that rewrite.
-            request_id: Joins what follows to this answer; made of the text and time where None.
-            time_s, seed, deadline_s, clock, params: As in `Search.search`.
-            watch: Is given the outcome, for the decision log.
+            asked: As `Asked` says.
 
         Raises:
             BadInput: page, size or sort is out of range, or a tunable is unknown.
-
-        Cost:
-            A search, and a pass over what it found for each facet with a selection.
         """
-        if page < 1 or not 1 <= size <= _MOST or sort not in SORTS:
-            raise BadInput(f"page {page}, size {size}, sort {sort!r}; wanted page >= 1, size 1 to {_MOST}, sort of {', '.join(SORTS)}.")
-        number = hash64(f"{text}|{time_s!r}|{seed}") if request_id is None else request_id
-        start = clock()
-        requests, read = self.search.requests(
-            [text], selections=[selections or Selections()], sort=sort, ids=np.array([number], dtype=np.uint64), time_s=time_s,
-            params={**(params or {}), "find.decide.size": page * size}, price_bounds=price_bounds,
-        )  # fmt: skip
-        outcome = self.search.pipeline.run(requests, seed=seed, deadline_s=deadline_s, clock=clock, explain=True)
+        page, outcome = answer(self.search, text, **asked)
         if watch is not None:
             watch(outcome)
-        return page_of(
-            self.search, self._table, outcome, page=page, size=size, rewrites=read[0].rewrites, asked=text,
-            sort=sort, explain=explain, started_s=start, clock=clock,
-        )  # fmt: skip
+        return page
 
-    def explain(self, text: str, product_id: str, *, selections: Selections | None = None, sort: str = "relevance") -> Mapping[str, Any]:
-        """Say what became of one product for one query: its end, place, scores and features; `not_found` where no leg brought it.
+    def answer(self, text: str, **asked: Unpack[Asked]) -> tuple[SearchPage, Outcome]:
+        """As `page`, with the outcome behind it."""
+        return answer(self.search, text, **asked)
 
-        Raises:
-            NothingHere: the catalogue has no such product.
-        """
-        number = self.search.catalogue.number_of(product_id)
-        outcome = self.search.search([text], selections=[selections or Selections()], sort=sort, explain=True)
-        for fate in fates_of(outcome):
-            if fate.id == number:
-                return _row(self.search, fate)
-        return {"product": product_id, "end": "not_found", "place": 0, "scores": {}, "features": {}}
+    def explain(self, text: str, product_id: str, *, selections: Selections | None = None) -> Mapping[str, Any]:
+        """What became of one product for one query; see `Search.explain`."""
+        return explained(self.search, text, product_id, selections=selections)
 
     def suggest(self, prefix: str, *, limit: int = 8) -> list[Suggestion]:
         """Completions of what was typed so far."""
         return self._suggester.complete(prefix, limit=limit)
 
 
-def page_of(
+class Asked(TypedDict, total=False):
+    """What may be said beside a query's text.
+
+    `selections`: what is ticked. `page`: from 1; past the end it is empty. `size`: results a page, 1 to 100. `sort`: one of
+    `rialto.find.decide.SORTS`. `explain`: True adds a row a candidate. `price_bounds`: False takes "under $50" for words, which
+    is how a shopper undoes that rewrite. `request_id`: joins what follows to this answer; made of text and time where None.
+    `time_s`, `seed`, `deadline_s`, `clock`, `params`: as in `Search.search`.
+    """
+
+    selections: Selections | None
+    page: int
+    size: int
+    sort: str
+    explain: bool
+    price_bounds: bool
+    request_id: int | None
+    time_s: float
+    seed: int
+    deadline_s: float
+    clock: Callable[[], float]
+    params: Mapping[str, Value] | None
+
+
+def answer(
     search: Search,
-    table: FacetTable,
-    outcome: Outcome,
+    text: str,
     *,
-    page: int,
-    size: int,
-    rewrites: tuple[Any, ...],
-    asked: str,
-    sort: str,
-    explain: bool,
-    started_s: float,
-    clock: Callable[[], float],
-) -> SearchPage:
-    """The page that an outcome of one request, run with its details kept, amounts to; `size` x `page` results were decided."""
-    catalogue, requests = search.catalogue, outcome.requests
-    chosen = selections_of(str(requests.column("selections")[0]))
-    found = catalogue.rows(outcome.trace.details["retrieve"].ids)
-    found = np.sort(found[found >= 0])
-    for mask in (hard_mask(catalogue, found, in_stock=chosen.in_stock, bounds=bounds_of(requests, 0)),):
-        found = found[np.logical_and.reduce(list(mask.values()))] if mask else found
-    groups = catalogue.group_code
-    kept = np.maximum(catalogue.rows(outcome.record.seen.ids), 0)
+    selections: Selections | None = None,
+    page: int = 1,
+    size: int = 24,
+    sort: str = "relevance",
+    explain: bool = False,
+    price_bounds: bool = True,
+    request_id: int | None = None,
+    time_s: float = 0.0,
+    seed: int = 0,
+    deadline_s: float = float("inf"),
+    clock: Callable[[], float] = monotonic,
+    params: Mapping[str, Value] | None = None,
+) -> tuple[SearchPage, Outcome]:
+    """Answer one query with a page, and the outcome behind it for the decision log; arguments as in `Search.page`."""
+    if page < 1 or not 1 <= size <= _MOST or sort not in SORTS:
+        raise BadInput(
+            f"page {page}, size {size}, sort {sort!r}; wanted page >= 1, size 1 to {_MOST}, sort of {', '.join(SORTS)}."
+        )
+    start = clock()
+    number = hash64(f"{text}|{time_s!r}|{seed}") if request_id is None else request_id
+    requests, read = search.requests(
+        [text], selections=[selections or Selections()], sort=sort, ids=np.array([number], dtype=np.uint64), time_s=time_s,
+        params={**(params or {}), "find.decide.size": min(page * size, int(SIZE.high))}, price_bounds=price_bounds,
+    )  # fmt: skip
+    outcome = search.pipeline.run(requests, seed=seed, deadline_s=deadline_s, clock=clock, explain=True)
+    return _page(search, outcome, read[0].rewrites, page=page, size=size, explain=explain, started_s=start, clock=clock), outcome
+
+
+def explained(
+    search: Search, text: str, product_id: str, *, selections: Selections | None = None, sort: str = "relevance"
+) -> Mapping[str, Any]:
+    """Say what became of one product for one query: its end, place, scores and features; arguments as in `Search.explain`."""
+    number = search.catalogue.number_of(product_id)
+    outcome = search.search([text], selections=[selections or Selections()], sort=sort, explain=True)
+    for fate in fates_of(outcome):
+        if fate.id == number:
+            return _row(search, fate)
+    return {"product": product_id, "end": "not_found", "place": 0, "scores": {}, "features": {}}
+
+
+def _page(
+    search: Search, outcome: Outcome, rewrites: tuple[Rewrite, ...], *, page: int, size: int, explain: bool,
+    started_s: float, clock: Callable[[], float],
+) -> SearchPage:  # fmt: skip
+    catalogue, asked, groups = search.catalogue, outcome.requests, search.catalogue.group_code
+    chosen = selections_of(str(asked.column("selections")[0]))
     before = clock()
-    counted = facets(table, catalogue, found, chosen)
+    found = _found(catalogue, outcome)
+    counted = facets(search.facet_table, catalogue, found, chosen)
+    masks = [facet_mask(catalogue, found, f, chosen) for f in chosen.facets]
+    left = found[np.logical_and.reduce(masks)] if masks else found
     times = {s.name: s.seconds * 1000.0 for s in outcome.trace.steps} | {"facets": (clock() - before) * 1000.0}
     return SearchPage(
-        text=asked,
-        understood=str(requests.column("text")[0]),
-        request_id=int(requests.ids[0]),
-        results=_results(search, outcome, groups[kept], page, size),
+        text=str(asked.column("asked")[0]),
+        understood=str(asked.column("text")[0]),
+        request_id=int(asked.ids[0]),
+        results=_results(catalogue, outcome, groups[left], page, size),
         facets=counted,
         rewrites=rewrites,
-        total=len(np.unique(groups[kept])),
+        total=len(np.unique(groups[left])),
         total_exact=not _stopped(outcome),
         reachable=len(np.unique(groups[np.maximum(catalogue.rows(outcome.ranked.ids), 0)])),
         page=page,
         size=size,
-        sort=sort,
+        sort=str(asked.column("sort")[0]),
         took_ms=times | {"total": (clock() - started_s) * 1000.0},
         fallbacks=outcome.trace.fallbacks,
         explain=tuple(_row(search, f) for f in fates_of(outcome)) if explain else (),
     )
 
 
-def _results(search: Search, outcome: Outcome, groups: NDArray[np.int64], page: int, size: int) -> tuple[Result, ...]:
-    d, catalogue = outcome.decisions, search.catalogue
-    codes = catalogue.group_code
-    made: list[Result] = []
-    for at in range((page - 1) * size, min(page * size, len(d.ids))):
-        product = catalogue.product(int(d.ids[at]))
-        code = codes[catalogue.rows(d.ids[at : at + 1])[0]]
-        made.append(Result(product, at + 1, float(d.scores[at]), int((groups == code).sum())))
-    return tuple(made)
+def _found(catalogue: Catalogue, outcome: Outcome) -> NDArray[np.int64]:
+    """Catalogue rows that the query found, before anything was selected; a page without words found everything."""
+    asked = outcome.requests
+    every = str(asked.column("text")[0]) == BROWSE
+    rows = np.arange(len(catalogue)) if every else catalogue.rows(outcome.trace.details["retrieve"].ids)
+    rows = np.sort(rows[rows >= 0])
+    stocked = selections_of(str(asked.column("selections")[0])).in_stock
+    masks = list(hard_mask(catalogue, rows, in_stock=stocked, bounds=bounds_of(asked, 0)).values())
+    return rows[np.logical_and.reduce(masks)] if masks else rows
+
+
+def _results(catalogue: Catalogue, outcome: Outcome, groups: NDArray[np.int64], page: int, size: int) -> tuple[Result, ...]:
+    d, first = outcome.decisions, (page - 1) * size
+    shown = d.ids[first : page * size]
+    codes = catalogue.group_code[catalogue.rows(shown)]
+    alike = (groups[np.newaxis, :] == codes[:, np.newaxis]).sum(axis=1).tolist()
+    scores = d.scores[first : page * size].tolist()
+    return tuple(
+        Result(catalogue.product(number), first + at, score, variants)
+        for at, (number, score, variants) in enumerate(zip(shown.tolist(), scores, alike), start=1)
+    )
 
 
 def _stopped(outcome: Outcome) -> bool:
-    """True where a leg stopped at its limit, so that there may be more than was counted."""
-    found, requests = outcome.trace.details["retrieve"], outcome.requests
-    legs = {"rank_lexical": LEXICAL_K, "rank_browse": BROWSE_K}
-    return any(
-        int((~np.isnan(found.columns[name])).sum()) >= int(limit.of(requests)[0]) for name, limit in legs.items() if name in found.columns
-    )
+    """True where the lexical leg stopped at its limit, so that there may be more than was counted."""
+    ranks = outcome.trace.details["retrieve"].columns["rank_lexical"]
+    return int((~np.isnan(ranks)).sum()) >= int(LEXICAL_K.of(outcome.requests)[0])
 
 
 def _row(search: Search, fate: Fate) -> Mapping[str, Any]:

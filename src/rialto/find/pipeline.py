@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from time import monotonic
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +13,14 @@ from numpy.typing import NDArray
 from rialto.errors import BadInput
 from rialto.find.catalogue import Catalogue
 from rialto.find.decide import decider, sort_phase
+from rialto.find.facets import FacetTable
 from rialto.find.features import COSINE_WEIGHT, FEATURES, Knowledge, blend, features
+from rialto.find.page import Asked, answer, explained
 from rialto.find.query import Understood, understand
-from rialto.find.records import Selections
+from rialto.find.records import SearchPage, Selections
 from rialto.find.retrieve import Encode, QueryVectors, browse, described, documents, filter_columns, lexical, vector
 from rialto.find.select import filters
+from rialto.find.suggest import Suggester, Suggestion
 from rialto.ports import ModelCard, Models, TextIndex, VectorIndex
 from rialto.records import Candidates, Context, Requests
 from rialto.spine.features import matrix
@@ -24,11 +29,13 @@ from rialto.spine.pipeline import Outcome, Pipeline
 from rialto.spine.rank import Phase, previous_score
 from rialto.spine.retrieve import Source
 
-__all__ = ["RANKER", "Search", "build"]
+__all__ = ["RANKER", "TREES_DEPTH", "Search", "below", "build", "within"]
 
 RANKER = "find.ranker"
 FUSION = Param("find.rank.fusion", "blend", doc="First score: blend (BM25F share + cosine), rrf, or the name of a feature.")
-FUSION_KEEP = Param("find.rank.fusion_keep", 200, low=1, high=10_000, unit="candidates", doc="Candidates that the trees see.")
+FUSION_KEEP = Param("find.rank.fusion_keep", 400, low=1, high=10_000, unit="candidates", doc="Candidates that pages can reach.")
+TREES_DEPTH = Param("find.rank.trees_depth", 100, low=1, high=10_000, unit="candidates", doc="Candidates that the trees order.")
+_FAR = 1e6  # what the trees did not order stands behind what they did
 _CHUNK = 2048  # products that are given to an engine at a time
 
 
@@ -174,6 +181,43 @@ class Search:
         asked, _ = self.requests(texts, selections=selections, sort=sort, ids=ids, time_s=time_s, params=params)
         return self.pipeline.run(asked, seed=seed, deadline_s=deadline_s, clock=clock, explain=explain)
 
+    def page(self, text: str, **asked: Unpack[Asked]) -> SearchPage:
+        """Answer one query with a page: results, facets with counts, rewrites, times, reasons on request.
+
+        Args:
+            text: What was typed; "" browses what is selected.
+            asked: Selections, page, size, sort, explain, ...: as `rialto.find.page.Asked` says.
+
+        Raises:
+            BadInput: page, size or sort is out of range, or a tunable is unknown.
+
+        Cost:
+            A search, and a pass over what it found for each facet with a selection.
+        """
+        return answer(self, text, **asked)[0]
+
+    def explain(self, text: str, product_id: str, *, selections: Selections | None = None) -> Mapping[str, Any]:
+        """Say what became of one product for one query: end, place, scores, features; end `not_found` where no leg brought it.
+
+        Raises:
+            NothingHere: the catalogue has no such product.
+        """
+        return explained(self, text, product_id, selections=selections)
+
+    def suggest(self, prefix: str, *, limit: int = 8) -> list[Suggestion]:
+        """Completions of what was typed so far."""
+        return self.suggester.complete(prefix, limit=limit)
+
+    @cached_property
+    def facet_table(self) -> FacetTable:
+        """What facets count in; made on first use."""
+        return FacetTable.of(self.catalogue)
+
+    @cached_property
+    def suggester(self) -> Suggester:
+        """What completes; made on first use from the catalogue alone. Set another to complete past queries too."""
+        return Suggester(self.catalogue)
+
     def close(self) -> None:
         """Let go of the engines."""
         self.pipeline.close()
@@ -197,9 +241,27 @@ class Search:
         version, inputs = live[0], live[1].inputs
 
         def score(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.float64]:
-            return models.score(version, matrix(candidates, inputs))
+            near = within(candidates, TREES_DEPTH.of(requests))
+            out = below(candidates.column("score"))
+            rows = np.flatnonzero(near)
+            out[rows] = models.score(version, matrix(candidates.at(rows, np.array([0, len(rows)])), inputs)) if len(rows) else 0.0
+            return out
 
         return [Phase("trees", score, otherwise=previous_score)]
+
+
+def within(candidates: Candidates, depth: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """The best `depth` (requests,) candidates of each request by the score so far, ties by id; shape (rows,)."""
+    order = np.lexsort((candidates.ids, -candidates.column("score"), candidates.owner))
+    near = np.empty(len(candidates), dtype=np.bool_)
+    place = np.arange(len(candidates)) - candidates.offsets[candidates.owner]
+    near[order] = place < depth[candidates.owner]
+    return near
+
+
+def below(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores in the same order that lie below any that trees give; shape (rows,)."""
+    return np.asarray(score - _FAR)
 
 
 def _fusion(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.float64]:
@@ -217,7 +279,9 @@ def _fusion(requests: Requests, candidates: Candidates, context: Context) -> NDA
 def _check_inputs(card: ModelCard) -> None:
     absent = [name for name in card.inputs if name not in FEATURES]
     if absent:
-        raise BadInput(f"the live {RANKER} reads {absent[:10]}, which the features step does not make; train and promote it again.")
+        raise BadInput(
+            f"the live {RANKER} reads {absent[:10]}, which the features step does not make; train and promote it again."
+        )
 
 
 def _units(encode: Encode, texts: Sequence[str]) -> NDArray[np.float32]:

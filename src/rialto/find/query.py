@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from unicodedata import category, normalize
 
+import numpy as np
+
 from rialto.errors import BadInput
 from rialto.find.records import Rewrite
 
@@ -20,7 +22,10 @@ _ABOVE = r"(?:over|above|more than|at least|from|min(?:imum)?|>=?)"
 _PRICED = rf"(?:{_SIGN}{_NUMBER}(?:{_WORD})?|{_NUMBER}{_WORD})"
 # A bare number is a price only after "under" and its kind, at the end: "chair under 40", but not "desk over 120 cm".
 _RULES = (
-    ("between", re.compile(rf"(?<!\w)(?:between\s+)?{_SIGN}{_NUMBER}\s*(?:-|to|and|–)\s*(?:{_SIGN})?{_NUMBER}(?:{_WORD})?(?!\w)")),
+    (
+        "between",
+        re.compile(rf"(?<!\w)(?:between\s+)?{_SIGN}{_NUMBER}\s*(?:-|to|and|–)\s*(?:{_SIGN})?{_NUMBER}(?:{_WORD})?(?!\w)"),
+    ),
     ("between", re.compile(rf"(?<!\w)(?:between\s+)?{_NUMBER}\s*(?:-|to|and|–)\s*{_NUMBER}{_WORD}")),
     ("below", re.compile(rf"(?<!\w){_BELOW}\s*{_PRICED}(?!\w)")),
     ("above", re.compile(rf"(?<!\w){_ABOVE}\s*{_PRICED}(?!\w)")),
@@ -84,6 +89,16 @@ def _plain(text: str) -> str:
 
 
 def _bounds(text: str) -> tuple[str, float, float, list[Rewrite]]:
+    """The text without its price bounds, the narrowest of them, and what was read as what."""
+    low, high, rewrites = float("nan"), float("nan"), list[Rewrite]()
+    while (found := _bound(text)) is not None:
+        text, least, most, rewrite = found
+        low, high = float(np.fmax(low, least)), float(np.fmin(high, most))
+        rewrites.append(rewrite)
+    return text, low, high, rewrites
+
+
+def _bound(text: str) -> tuple[str, float, float, Rewrite] | None:
     for kind, rule in _RULES:
         found = rule.search(text)
         if found is None:
@@ -91,11 +106,11 @@ def _bounds(text: str) -> tuple[str, float, float, list[Rewrite]]:
         cents = [round(float(g.replace(",", "")) * 100.0) for g in found.groups() if g]
         if kind == "between" and cents[0] > cents[1]:
             continue
-        low = cents[0] if kind in ("between", "above") else float("nan")
-        high = cents[-1] if kind in ("between", "below") else float("nan")
+        low = float(cents[0]) if kind in ("between", "above") else float("nan")
+        high = float(cents[-1]) if kind in ("between", "below") else float("nan")
         rest = " ".join((text[: found.start()] + " " + text[found.end() :]).split())
-        return rest, float(low), float(high), [Rewrite("price", found[0].strip(), _said(low, high))]
-    return text, float("nan"), float("nan"), []
+        return rest, low, high, Rewrite("price", found[0].strip(), _said(low, high))
+    return None
 
 
 def _said(low: float, high: float) -> str:

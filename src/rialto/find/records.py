@@ -112,7 +112,9 @@ class Selections:
         values = {k: sorted(v) for k, v in self.values.items() if v}
         ranges = {k: list(v) for k, v in self.ranges.items() if v != (None, None)}
         parts = {"values": values, "ranges": ranges, "in_stock": self.in_stock}
-        return json.dumps({k: v for k, v in parts.items() if v}, sort_keys=True, ensure_ascii=False) if any(parts.values()) else ""
+        return (
+            json.dumps({k: v for k, v in parts.items() if v}, sort_keys=True, ensure_ascii=False) if any(parts.values()) else ""
+        )
 
     @classmethod
     def of_json(cls, text: str) -> Selections:
@@ -125,7 +127,9 @@ class Selections:
             ranges = {str(k): (_end(v[0]), _end(v[1])) for k, v in data.get("ranges", {}).items()}
             return cls(values, ranges, bool(data.get("in_stock", False)))
         except (ValueError, TypeError, AttributeError, IndexError, KeyError) as e:
-            raise BadInput(f'selections are {text[:80]!r}: {e}; wanted {{"values": {{"brand": ["A"]}}, "ranges": {{}}}}.') from None
+            raise BadInput(
+                f'selections are {text[:80]!r}: {e}; wanted {{"values": {{"brand": ["A"]}}, "ranges": {{}}}}.'
+            ) from None
 
 
 def _end(value: object) -> float | None:

@@ -69,7 +69,9 @@ def _held(catalogue: Catalogue, rows: NDArray[np.int64], facet: str, values: tup
         return np.isin(catalogue.text("brand")[rows].astype(str), np.array(values))
     if facet == "category":
         wanted = {split_path(v) for v in values}
-        return np.array([any(split_path(p)[: len(w)] == w for w in wanted) for p in catalogue.text("category")[rows]], dtype=np.bool_)
+        return np.array(
+            [any(split_path(p)[: len(w)] == w for w in wanted) for p in catalogue.text("category")[rows]], dtype=np.bool_
+        )
     labels = catalogue.labels
     pairs = [labels.pair_of[facet, v] for v in values if (facet, v) in labels.pair_of]
     entries, counts = entries_of(labels.offsets, rows)

@@ -28,7 +28,7 @@ def fold(text: str) -> str:
 
     Example:
         >>> fold("Café ２４″ Ｗi-Fi")
-        'cafe 24″ wi-fi'
+        'cafe 24" wi-fi'
     """
     if text.isascii():
         return text.lower()

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.errors import BadInput
 from rialto.find.features import FEATURES
 from rialto.find.judgments import Judged
-from rialto.find.pipeline import RANKER, Search
-from rialto.ports import ModelCard, Models
+from rialto.find.pipeline import TREES_DEPTH, Search, within
 from rialto.records import Candidates
 from rialto.spine.evaluate import Judgments
 from rialto.spine.features import matrix
 from rialto.spine.learn import Examples
-from rialto.spine.log import DecisionLog
-from rialto.spine.params import Value
 
-__all__ = ["INPUTS", "examples_of", "from_judgments", "grades_of"]
+__all__ = ["INPUTS", "by_fusion", "examples_of", "from_judgments", "grades_of"]
 
 INPUTS = FEATURES
 """Features that a ranker is trained on."""
@@ -32,16 +27,22 @@ LABELS = {"click": 1.0, "cart": 2.0, "purchase": 3.0}
 
 
 def from_judgments(search: Search, judged: Judged, *, names: Sequence[str] = INPUTS) -> Examples:
-    """Examples from judged queries: every candidate that the ranker would see, with its grade, 0 where nobody judged it.
+    """Examples from judged queries: every candidate that the trees would order, with its grade, 0 where nobody judged it.
 
-    The candidates that retrieval brings are the only ones that the ranker will ever order. Trained on judged products alone it
-    has never met the rest, and ranks them anywhere.
+    Those candidates are all that the trees will ever order. Trained on judged products alone they have never met the rest, and
+    put it anywhere.
 
     Cost:
         A search for each query.
     """
     outcome = search.search(judged.texts)
-    return examples_of(outcome.ranked, judged.judgments, names=names)
+    near = within(by_fusion(outcome.ranked), TREES_DEPTH.of(outcome.requests))
+    return examples_of(outcome.ranked.keep(near), judged.judgments, names=names)
+
+
+def by_fusion(candidates: Candidates) -> Candidates:
+    """The candidates with the fusion score as their score, whatever phases came after it."""
+    return candidates.with_columns({"score": candidates.column("score:fusion")})
 
 
 def examples_of(candidates: Candidates, judgments: Judgments, *, names: Sequence[str] = INPUTS) -> Examples:
@@ -70,5 +71,3 @@ def grades_of(candidates: Candidates, judgments: Judgments) -> NDArray[np.float6
             at = np.minimum(np.searchsorted(ids, candidates.ids[part]), len(ids) - 1)
             grades[part] = np.where(ids[at] == candidates.ids[part], judgments.grades[known][order][at], 0.0)
     return grades
-
-

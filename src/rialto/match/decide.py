@@ -62,10 +62,13 @@ def card(*, metrics: dict[str, float] | None = None, parent: str = "", data: str
 def acceptance(models: Models, version: str) -> Features:
     """`acceptance`: probability that the driver says yes, by model `version`; `PRIOR` where that is "" or its engine fails."""
 
+    live = models.live(ACCEPTANCE)
+    inputs = live[1].inputs if live is not None and live[0] == version else NAMES
+
     def compute(requests: Requests, candidates: Candidates, context: Context) -> Columns:
         if not version:
             return {"acceptance": PRIOR.of(requests)[candidates.owner].astype(np.float32)}
-        log_odds = models.score(version, matrix(candidates, NAMES))
+        log_odds = models.score(version, matrix(candidates, inputs))
         return {"acceptance": (1.0 / (1.0 + np.exp(-np.clip(log_odds, -30.0, 30.0)))).astype(np.float32)}
 
     return Features("acceptance", ("acceptance",), compute, otherwise=float(PRIOR.default))

@@ -1,19 +1,23 @@
-"""The city's page and API: where drivers and waiting orders are, the latest offers, and why an order went to its driver."""
+"""The city's page and API: where drivers and orders are, the latest offers, and why an order went to its driver."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Literal, cast
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel, Field
 
+from rialto.app.journeys import Journey
 from rialto.app.systems import Systems
 from rialto.match.pipeline import Snapshot
 from rialto.match.why import Rival
 
 __all__ = ["router"]
+
+_OFFERS = 40
+State = Literal["free", "offered", "assigned", "picked_up"]
 
 
 class Driver(BaseModel):
@@ -22,12 +26,13 @@ class Driver(BaseModel):
     id: int
     lat: float
     lon: float
-    state: str = Field(description="free, offered, assigned or picked_up")
-    age_s: float | None = Field(description="Age of the position, seconds.")
+    state: State
+    order: int | None = Field(default=None, description="The order that he has, where he has one.")
+    goal: tuple[float, float] | None = Field(default=None, description="Latitude and longitude of where he is going with it.")
 
 
 class Order(BaseModel):
-    """An order that waits."""
+    """An order that waits for a driver."""
 
     id: int
     lat: float
@@ -47,10 +52,10 @@ class Offer(BaseModel):
 class CityNow(BaseModel):
     """The city at one moment of its simulated day."""
 
-    at_s: float
-    drivers: list[Driver]
+    at_s: float = Field(description="Seconds since midnight.")
+    drivers: list[Driver] = Field(description="Those who are free, then those with an order.")
     orders: list[Order]
-    offers: list[Offer]
+    offers: list[Offer] = Field(description="The latest forty, newest first.")
 
 
 class Compared(BaseModel):
@@ -81,18 +86,18 @@ def router(systems: Systems, templates: Jinja2Templates) -> APIRouter:
 
     @routes.get("/city", response_class=HTMLResponse, include_in_schema=False)
     def page(request: Request) -> Response:
-        lat, lon = systems.city.city.centre
-        return templates.TemplateResponse(
-            request, "city.html", {"here": "city", "lat": lat, "lon": lon, "radius_m": systems.city.city.radius_m}
-        )
+        city = systems.city.city
+        lat, lon = city.centre
+        data = {"here": "city", "lat": lat, "lon": lon, "radius_m": city.radius_m}
+        return templates.TemplateResponse(request, "city.html", data)
 
     @routes.get("/api/match/snapshot")
     def snapshot() -> CityNow:
         """Where everybody is now, who waits, and the latest forty offers."""
-        return _now(systems.city.snapshot())
+        return _now(*systems.city.journeys())
 
     @routes.get("/api/match/why/{order}")
-    def why(order: int) -> Reasons:
+    def why(order: Annotated[int, Path(ge=0, lt=2**63)]) -> Reasons:
         """Why an order of the latest windows was decided as it was."""
         w = systems.city.why(order)
         finite = w.margin_s if abs(w.margin_s) < float("inf") else None
@@ -108,15 +113,20 @@ def _compared(r: Rival) -> Compared:
     return Compared(driver=r.driver, pickup_s=r.pickup_s, acceptance=r.acceptance, cost_s=r.cost_s, order=r.order)
 
 
-def _now(s: Snapshot) -> CityNow:
-    d: dict[str, Any] = {name: column.tolist() for name, column in s.drivers.items()}
-    rows = zip(d["id"], d["lat"], d["lon"], d["state"], d["age_s"])
-    orders = zip(s.orders.ids.tolist(), s.orders.lat.tolist(), s.orders.lon.tolist(), s.orders.placed_s.tolist())
+def _now(s: Snapshot, journeys: list[Journey]) -> CityNow:
+    d = s.drivers
+    busy = {j.driver for j in journeys}
+    rows = zip(d["id"].tolist(), d["lat"].tolist(), d["lon"].tolist(), d["state"].tolist())
+    free = [Driver(id=i, lat=a, lon=o, state=cast("State", t or "free")) for i, a, o, t in rows if i not in busy]
+    working = [
+        Driver(id=j.driver, lat=j.lat, lon=j.lon, state=cast("State", j.state), order=j.order, goal=(j.goal_lat, j.goal_lon))
+        for j in journeys
+    ]
+    o = s.orders
+    waits = zip(o.ids.tolist(), o.lat.tolist(), o.lon.tolist(), o.placed_s.tolist())
     return CityNow(
         at_s=s.at_s,
-        drivers=[
-            Driver(id=i, lat=a, lon=o, state=t, age_s=g if abs(g) < 1e9 else None) for i, a, o, t, g in rows
-        ],
-        orders=[Order(id=i, lat=a, lon=o, waits_s=max(s.at_s - p, 0.0)) for i, a, o, p in orders],
-        offers=[Offer(order=r.order, driver=r.driver, at_s=r.at_s, pickup_s=r.pickup_s) for r in s.recent[:40]],
+        drivers=free + working,
+        orders=[Order(id=i, lat=a, lon=b, waits_s=max(s.at_s - p, 0.0)) for i, a, b, p in waits],
+        offers=[Offer(order=r.order, driver=r.driver, at_s=r.at_s, pickup_s=r.pickup_s) for r in s.recent[:_OFFERS]],
     )

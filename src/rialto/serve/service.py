@@ -2,57 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+from pydantic import BaseModel, Field
 
 from rialto import __version__
 from rialto.app.systems import Systems
-from rialto.serve import city, problems, shop, studio
+from rialto.find.records import join_path
+from rialto.serve import ask, city, problems, shop, shown, studio
+from rialto.serve.guard import Guard
 
 __all__ = ["create"]
 
 HERE = Path(__file__).parent
 
-POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-"""Nothing from elsewhere: no script, style, font or picture of another origin."""
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+    version: str
 
 
-def create(systems: Systems) -> FastAPI:
-    """The service over `systems`, whose parts are built when first asked for, or by `systems.warm()` beforehand.
+class Ready(BaseModel):
+    """What is built."""
+
+    ready: bool
+    systems: dict[str, str] = Field(description="System -> `ready`, `building`, or why it failed.")
+
+
+def create(systems: Systems, *, clock: Callable[[], float] = time.time) -> FastAPI:
+    """The service over `systems`, whose parts are built by `systems.warm()` or `systems.build(part)` beforehand.
 
     Args:
         systems: The wired systems; closed when the service ends.
+        clock: Seconds since 1970, UTC; what is logged has its times.
 
     Returns:
-        An ASGI application; `/docs` shows its API, `/health` and `/ready` tell its state.
+        An ASGI application; `/openapi.json` describes its API, `/health` and `/ready` tell its state.
     """
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
+    async def life(app: FastAPI) -> AsyncGenerator[None, None]:
         yield
         systems.close()
 
-    app = FastAPI(title="Rialto", version=__version__, lifespan=life, responses=problems.PROBLEM, docs_url=None, redoc_url=None)
-    templates = Jinja2Templates(HERE / "templates")
-    problems.install(app)
+    app = FastAPI(
+        title="Rialto", version=__version__, lifespan=life, responses=problems.PROBLEM, docs_url=None, redoc_url=None,
+        description="Product search, driver matching and creatives: what is decided, and why.",
+    )  # fmt: skip
+    templates = _templates()
+    problems.install(app, templates, systems.states)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for part in (shop, city, studio):
-        app.include_router(part.router(systems, templates))
+    app.include_router(shop.router(systems, templates, clock))
+    app.include_router(city.router(systems, templates))
+    app.include_router(studio.router(systems, templates, clock))
     _state(app, systems)
-
-    @app.middleware("http")
-    async def guarded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        answer = await call_next(request)
-        answer.headers["Content-Security-Policy"] = POLICY
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        return answer
+    app.add_middleware(Guard)
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     def home(request: Request) -> Response:
@@ -61,15 +75,34 @@ def create(systems: Systems) -> FastAPI:
     return app
 
 
+def _templates() -> Jinja2Templates:
+    made = Jinja2Templates(HERE / "templates")
+    cast("dict[str, Any]", made.env.globals)["version"] = __version__
+    cast("dict[str, Any]", made.env.filters).update(
+        {
+            "facet_name": ask.named,
+            "ended": shown.ended,
+            "fact": shown.fact,
+            "facet_label": shown.facet_label,
+            "join_path": join_path,
+            "paragraphs": shown.paragraphs,
+            "picture_path": shown.picture_path,
+            "product_path": shown.product_path,
+        }
+    )
+    made.env.trim_blocks = made.env.lstrip_blocks = True
+    return made
+
+
 def _state(app: FastAPI, systems: Systems) -> None:
     @app.get("/health", tags=["state"])
-    def health() -> dict[str, str]:
+    def health() -> Health:
         """Tell that the process answers."""
-        return {"status": "ok", "version": __version__}
+        return Health(status="ok", version=__version__)
 
-    @app.get("/ready", tags=["state"])
+    @app.get("/ready", tags=["state"], response_model=Ready, responses={503: {"model": Ready}})
     def ready() -> JSONResponse:
         """Tell whether every system is built; 503 until then, with the state of each."""
-        states: dict[str, Any] = systems.states()
-        well = all(s == "ready" for s in states.values())
-        return JSONResponse({"ready": well, "systems": states}, 200 if well else 503, None if well else {"Retry-After": "1"})
+        states = systems.states()
+        told = Ready(ready=all(s == "ready" for s in states.values()), systems=states)
+        return JSONResponse(told.model_dump(), 200 if told.ready else 503, None if told.ready else {"Retry-After": "1"})

@@ -43,7 +43,7 @@ class Origin:
 class Studio:
     """The show system. Make one with `build`.
 
-    A creative is composed, then admitted: rendered, put before every gate, and only where all pass kept as an arm of its placement.
+    `verdicts` holds what every gate said of each creative that came before them. A creative is composed, then admitted: rendered, put before every gate, and only where all pass kept as an arm of its placement.
     `choose` decides for a batch of placements, `learn` moves what is believed of the arms.
     """
 
@@ -52,6 +52,7 @@ class Studio:
     ) -> None:
         self._canvas, self._writer, self._critic, self._blobs, self._store = canvas, writer, critic, blobs, store
         self._contexts = contexts
+        self.verdicts: dict[int, list[Verdict]] = {}
         self._origins: dict[int, Origin] = {}
         self._arms: dict[int, Arm] = {}
         self._safe: dict[str, int] = {}
@@ -128,7 +129,8 @@ class Studio:
         refused: dict[int, list[Verdict]] = {}
         for creative in creatives:
             rendered = self.render(creative)
-            refused[creative.id] = refusals(self.check(creative, rendered))
+            self.verdicts[creative.id] = self.check(creative, rendered)
+            refused[creative.id] = refusals(self.verdicts[creative.id])
             if not refused[creative.id]:
                 names = rendering.keep(rendered, self._blobs)
                 brief = self._origin(creative).brief

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from rialto.errors import BadInput
 from rialto.show.records import BrandKit, Brief, Product, Surface
 
-__all__ = ["brief_schema", "kit_schema", "luma_row", "product_of", "read_brief", "read_kit"]
+__all__ = ["at_price", "brief_schema", "kit_schema", "luma_row", "product_of", "read_brief", "read_kit"]
 
 T = TypeVar("T")
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -80,11 +80,26 @@ def product_of(row: Mapping[str, Any], *, image: bytes = b"") -> Product:
         problems.append(f"field 'price_cents' is {price!r}; wanted a whole number of cents, 0 or more.")
         price = 0
     _refuse(f"product {row.get('id')!r}", problems)
-    facts = _facts(row, price)
-    description = _plain(str(row.get("description", "")))
-    content = json.dumps([facts, price, description], sort_keys=True, ensure_ascii=False).encode()
+    return _product(str(row["id"]), _facts(row, price), price, image, _plain(str(row.get("description", ""))))
+
+
+def at_price(product: Product, price_cents: int, *, currency: str = "USD") -> Product:
+    """The product as the catalogue would have it at another price: its fact and its version change with it.
+
+    Example:
+        >>> p = product_of({"id": "p1", "title": "Chaz Hoodie", "price_cents": 5200})
+        >>> dearer = at_price(p, 5720)
+        >>> dearer.facts["price"], dearer.version == p.version
+        ('$57.20', False)
+    """
+    facts = {**product.facts, "price": _money(price_cents, currency)}
+    return _product(product.id, facts, price_cents, product.image, product.description)
+
+
+def _product(product_id: str, facts: Mapping[str, str], price_cents: int, image: bytes, description: str) -> Product:
+    content = json.dumps([facts, price_cents, description], sort_keys=True, ensure_ascii=False).encode()
     version = blake2b(content + blake2b(image).digest(), digest_size=8).hexdigest()
-    return Product(str(row["id"]), facts, price, version, image, description)
+    return Product(product_id, facts, price_cents, version, image, description)
 
 
 def luma_row(row: Mapping[str, str], number: int) -> dict[str, Any]:

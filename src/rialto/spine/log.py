@@ -160,7 +160,7 @@ def _packed(columns: Columns) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def _array(values: NDArray[Any]) -> pa.Array:
+def _array(values: NDArray[Any]) -> Any:
     """Arrow's view of a column: numbers by their own bits, NaN included, so that a replay is exact.
 
     Made from buffers, as `pa.array` loads pandas wherever it is installed, which takes a second.
@@ -179,7 +179,7 @@ def _array(values: NDArray[Any]) -> pa.Array:
     return _buffers(pa.large_string(), len(texts), offsets, b"".join(encoded))
 
 
-def _buffers(kind: pa.DataType, size: int, *parts: NDArray[Any] | bytes) -> pa.Array:
+def _buffers(kind: Any, size: int, *parts: NDArray[Any] | bytes) -> Any:
     return pa.Array.from_buffers(kind, size, [None, *(pa.py_buffer(p) for p in parts)])
 
 
@@ -188,14 +188,16 @@ def _unpacked(body: bytes) -> dict[str, NDArray[Any]]:
     return {name: _column(table.column(name)) for name in table.column_names}
 
 
-def _column(chunks: pa.ChunkedArray) -> NDArray[Any]:
+def _column(chunks: Any) -> NDArray[Any]:
     if pa.types.is_large_string(chunks.type):
         return np.array(chunks.to_pylist(), dtype=object)
     if chunks.num_chunks == 0:
         return np.zeros(0, dtype=chunks.type.to_pandas_dtype())
     part = chunks.chunk(0)
     if pa.types.is_boolean(part.type):
-        return np.unpackbits(np.frombuffer(part.buffers()[1], dtype=np.uint8), count=len(part), bitorder="little").astype(np.bool_)
+        return np.unpackbits(np.frombuffer(part.buffers()[1], dtype=np.uint8), count=len(part), bitorder="little").astype(
+            np.bool_
+        )
     return np.frombuffer(part.buffers()[1], dtype=part.type.to_pandas_dtype(), count=len(part))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from rialto.errors import BadInput, BadSettings, known
 from rialto.records import Requests
 
-__all__ = ["Param", "overrides_of", "params"]
+__all__ = ["Param", "Value", "overrides_of", "params", "settle", "with_settled"]
 
 Value = bool | int | float | str
 
 _declared: dict[str, Param] = {}
+_settled: dict[str, Value] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,20 @@ class Param:
             )
         return typed
 
+    @property
+    def _own(self) -> Value:
+        return _settled.get(self.name, self.default)
+
     def of(self, requests: Requests) -> NDArray[Any]:
-        """Each request's value, shape (requests,)."""
+        """Each request's value, shape (requests,): its override, else what the settings say, else the default."""
         column = requests.overrides.get(self.name)
-        return np.broadcast_to(np.asarray(self.default), (len(requests),)) if column is None else column
+        return np.broadcast_to(np.asarray(self._own), (len(requests),)) if column is None else column
 
     def one(self, requests: Requests) -> Any:
         """The one value of the whole batch; `BadInput` where an experiment made it differ between requests."""
         column = requests.overrides.get(self.name)
         if column is None or len(column) == 0:
-            return self.default
+            return self._own
         if np.any(column != column[0]):
             raise BadInput(f"param {self.name!r} differs within the batch; wanted one value: split the batch by it.")
         return type(self.default)(column[0])
@@ -86,7 +92,22 @@ def params() -> dict[str, Param]:
     return dict(sorted(_declared.items()))
 
 
-def overrides_of(values: dict[str, Value], requests: int) -> dict[str, NDArray[Any]]:
+def settle(values: Mapping[str, Value]) -> None:
+    """Set what the settings say of tunables, for the whole process; `BadSettings` lists every problem, and nothing is set."""
+    overrides_of(values, 0)
+    _settled.clear()
+    _settled.update({name: _declared[name].check(value) for name, value in values.items()})
+
+
+def with_settled(requests: Requests) -> Requests:
+    """The requests with the settings' values as overrides, where they have none of their own: so the log holds what was used."""
+    if not _settled:
+        return requests
+    columns = {n: np.broadcast_to(np.asarray(v), (len(requests),)) for n, v in _settled.items()}
+    return replace(requests, overrides=columns | dict(requests.overrides))
+
+
+def overrides_of(values: Mapping[str, Value], requests: int) -> dict[str, NDArray[Any]]:
     """Override columns, (requests,) each, that set `values` for a whole batch; `BadSettings` lists every problem at once."""
     problems: list[str] = []
     columns: dict[str, NDArray[Any]] = {}

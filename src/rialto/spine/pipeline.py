@@ -15,6 +15,7 @@ from rialto.errors import BadInput, Overrun
 from rialto.records import Candidates, Columns, Context, Decisions, Requests, StepTrace, Trace, uniforms
 from rialto.spine.decide import Decider
 from rialto.spine.features import Features
+from rialto.spine.params import with_settled
 from rialto.spine.rank import Phase, best, sink
 from rialto.spine.retrieve import Filter, Source, merge, strike
 
@@ -135,6 +136,7 @@ class Pipeline:
         Cost:
             The steps' own, a pass over the rows for each filter, and a copy of the rows for each cut.
         """
+        requests = with_settled(requests)
         run = _Run(Context(clock() + deadline_s, seed, clock, explain), requests, _sampled(requests, explain, sample, seed))
         seen = self._featured(run, self._filtered(run, self._retrieve(run)))
         ranked = self._ranked(run, seen)

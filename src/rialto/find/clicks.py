@@ -1,0 +1,74 @@
+"""The loop: logged searches and what shoppers did with them become examples for a ranker that must pass the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rialto.errors import BadInput
+from rialto.find.pipeline import RANKER
+from rialto.find.train import INPUTS
+from rialto.spine.learn import Examination, Examples, Fit, Gate, JoinReport, Learner, Score, examination, join, weigh
+from rialto.spine.log import DecisionLog
+
+__all__ = ["LABELS", "Clicks", "from_clicks", "ranker"]
+
+LABELS = {"click": 1.0, "cart": 2.0, "purchase": 3.0}
+"""Label of each kind of feedback; the greatest of a product counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clicks:
+    """What a click log taught: examples, where every outcome went, and how often each place was looked at."""
+
+    examples: Examples
+    report: JoinReport
+    seen: Examination
+
+
+def from_clicks(
+    log: DecisionLog,
+    *,
+    names: Sequence[str] = INPUTS,
+    within_s: float = 86_400.0,
+    until_s: float = np.inf,
+    clip: float = 10.0,
+) -> Clicks:
+    """Make examples of logged searches and what shoppers did with them.
+
+    Outcomes join their decisions; exchanged pairs tell how often each place is looked at; the label of a click is then its value
+    over that, so that weights are all 1 and any trainer reads them. Only products that were shown become examples: one that was
+    not has no label, and taking it for not wanted teaches against what a poor ranker hid.
+
+    Args:
+        log: Decisions of the pipeline `find`, and feedback of the kinds in `LABELS`.
+        within_s: Longest time from a search to what follows.
+        until_s: Time up to which the log was read.
+        clip: Greatest factor that a click is raised by.
+
+    Raises:
+        BadInput: the log holds no search, or a search without one of `names`.
+
+    Cost:
+        Reads the whole log once; memory for the served rows.
+    """
+    served, report = join(
+        log.read(pipeline="find"),
+        log.feedback(),
+        names=names,
+        label_of=lambda kind, _: LABELS.get(kind),
+        within_s=within_s,
+        until_s=until_s,
+    )
+    if len(served) == 0:
+        raise BadInput(f"the log holds {report.decisions} searches and nothing served to learn from; serve some first.")
+    seen = examination(served)
+    weighed = weigh(served, seen, clip=clip)
+    return Clicks(replace(weighed, label=weighed.label * weighed.weights, weights=np.ones(len(weighed))), report, seen)
+
+
+def ranker(fit: Fit, score: Score, gate: Gate) -> Learner:
+    """The learner of the ranker: trained by `fit`, compared with the live version on the products that shoppers were shown."""
+    return Learner(RANKER, "trees", fit, score, gate)

@@ -1,0 +1,120 @@
+"""Where each moving point lies: a hash table from id to place in memory, and the kernels that move, remove and pick points.
+
+A place once given is kept until the next rebuild. A point that leaves its cell leaves a hole (`x` = NaN) and goes to the end, among the
+loose points, so that a move is constant time whatever the number of points.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rialto.local.grid import Grid, Points, cell_of
+from rialto.local.kernels import kernel
+
+__all__ = ["FREE", "LEFT", "Table", "move", "pick", "refill", "remove"]
+
+FREE, LEFT = -1, -2
+"""Row of the table that was never used; row whose point was removed."""
+
+
+class Table(NamedTuple):
+    """Open addressing with linear steps: `id` and `place` (rows,), a power of two of rows, at most half of them used."""
+
+    id: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, points: int) -> Table:
+        """An empty table with room for `points` ids."""
+        rows = 1 << max(int(2 * points).bit_length(), 6)
+        return cls(np.zeros(rows, dtype=np.int64), np.full(rows, FREE, dtype=np.int64))
+
+
+@kernel
+def _row(table: Table, id_: int) -> int:
+    """The row that holds `id_`, or the free row where it would go."""
+    mask = table.id.size - 1
+    mixed = np.uint64(id_) * np.uint64(0x9E3779B97F4A7C15)
+    row = np.int64(mixed ^ (mixed >> np.uint64(32))) & mask
+    while table.place[row] != FREE and table.id[row] != id_:
+        row = (row + 1) & mask
+    return int(row)
+
+
+@kernel
+def refill(table: Table, points: Points, used: int) -> int:
+    """Enter the live points among the first `used` into an empty table; returns how many there are."""
+    live = 0
+    for p in range(used):
+        if not np.isnan(points.x[p]):
+            row = _row(table, points.id[p])
+            table.id[row], table.place[row], points.key[p] = points.id[p], p, row
+            live += 1
+    return live
+
+
+@kernel
+def move(
+    table: Table, points: Points, grid: Grid, new: Points, sorted_: int, used: int, taken: NDArray[np.bool_]
+) -> tuple[int, int, int]:
+    """Insert or move `new`, one after another; `taken` (rows,) is false where what is held is younger.
+
+    Returns:
+        Places used, points that were not there before, and rows of the table that were free before.
+    """
+    fresh, rows = 0, 0
+    for i in range(new.id.size):
+        row = _row(table, new.id[i])
+        place = table.place[row]
+        if place == FREE:
+            rows += 1
+        if place < 0:
+            fresh += 1
+        elif new.time[i] < points.time[place]:
+            taken[i] = False
+            continue
+        taken[i] = True
+        if place < 0 or (place < sorted_ and not _stays(grid, place, new.x[i], new.y[i])):
+            if place >= 0:
+                points.x[place] = np.nan
+            place = used
+            used += 1
+            table.id[row], table.place[row] = new.id[i], place
+            points.id[place], points.key[place] = new.id[i], row
+        points.x[place], points.y[place] = new.x[i], new.y[i]
+        points.time[place], points.flags[place] = new.time[i], new.flags[i]
+    return used, fresh, rows
+
+
+@kernel
+def _stays(grid: Grid, place: int, x: float, y: float) -> bool:
+    cell = cell_of(grid, x, y)
+    return cell >= 0 and grid.start[cell] <= place < grid.start[cell + 1]
+
+
+@kernel
+def remove(table: Table, points: Points, ids: NDArray[np.int64]) -> int:
+    """Forget points; returns how many were there."""
+    gone = 0
+    for i in range(ids.size):
+        row = _row(table, ids[i])
+        if table.place[row] >= 0:
+            points.x[table.place[row]] = np.nan
+            table.place[row] = LEFT
+            gone += 1
+    return gone
+
+
+@kernel
+def pick(points: Points, used: int, need: np.uint64, fresh: float, out: Points) -> int:
+    """Copy the eligible ones of the first `used` points to the front of `out`; returns how many there are."""
+    kept = 0
+    for p in range(used):
+        if (points.flags[p] & need) == need and points.time[p] >= fresh and not np.isnan(points.x[p]):
+            out.x[kept], out.y[kept], out.time[kept] = points.x[p], points.y[p], points.time[p]
+            out.flags[kept], out.id[kept], out.key[kept] = points.flags[p], points.id[p], points.key[p]
+            kept += 1
+    return kept

@@ -1,0 +1,54 @@
+"""What every answer carries and every request is held to: a strict content policy, no foreign forms, bodies of bounded size."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rialto.serve.problems import HEADERS, problem
+
+__all__ = ["MOST_BYTES", "Guard"]
+
+MOST_BYTES = 1_000_000
+"""Of a request's body."""
+
+
+class Guard:
+    """ASGI middleware: adds `HEADERS`, refuses forms and scripts of other sites, and bodies that are too large or of unknown size."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def carrying(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if scope["path"].startswith("/static/"):
+                    headers["Cache-Control"] = "no-cache"  # asked again by its ETag: a new version shows at once
+            await send(message)
+
+        refusal = _refusal(scope["method"], Headers(scope=scope))
+        await (self.app if refusal is None else refusal)(scope, receive, carrying)
+
+
+def _refusal(method: str, headers: Headers) -> ASGIApp | None:
+    """The problem to answer with, or None where the request may go on."""
+    if method in ("GET", "HEAD", "OPTIONS"):
+        return None
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return problem(403, "foreign", "foreign page", "A page of another site sent this. Send it from a page of this service.")
+    size = headers.get("content-length", "" if "transfer-encoding" in headers else "0")
+    if not size.isdecimal():
+        return problem(411, "length", "length required", "The body came without its Content-Length. Send one.")
+    if int(size) > MOST_BYTES:
+        return problem(
+            413, "too-large", "too large", f"The body has {size} bytes; wanted {MOST_BYTES} at most. Send it in parts."
+        )
+    return None

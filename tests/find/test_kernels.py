@@ -1,0 +1,94 @@
+"""Each numba loop against its plain numpy twin on random tables."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rialto.find.facets import count_distinct, count_distinct_plain
+from rialto.find.kernels import (
+    MATCH,
+    cosine,
+    cosine_plain,
+    match,
+    match_plain,
+    overlap,
+    overlap_plain,
+    valued,
+    valued_plain,
+)
+from rialto.find.terms import FIELDS
+
+
+def csr(rng: np.random.Generator, rows: int, most: int, top: int) -> tuple[np.ndarray, np.ndarray]:
+    counts = rng.integers(0, most + 1, rows)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), rng.integers(0, top, counts.sum()).astype(np.int32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_match_equals_plain_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    products, queries = int(rng.integers(1, 6)), int(rng.integers(1, 4))
+    offsets, terms = csr(rng, products * len(FIELDS), 6, 9)
+    asked = [rng.permutation(np.arange(-1, 9))[: rng.integers(0, 5)].astype(np.int32) for _ in range(queries)]
+    starts = np.concatenate([[0], np.cumsum([len(a) for a in asked])]).astype(np.int64)
+    flat = np.concatenate([np.zeros(0, dtype=np.int32), *asked]).astype(np.int32)
+    rows, owner = rng.integers(0, products, 8), np.sort(rng.integers(0, queries, 8))
+    rest = (
+        flat, rng.uniform(0.1, 5.0, len(flat)), offsets, terms, rng.uniform(1.0, 8.0, len(FIELDS)),
+        rng.uniform(0.2, 3.0, len(FIELDS)), rng.uniform(0.0, 1.0, len(FIELDS)), 0.9,
+    )  # fmt: skip
+    fast, plain = match(rows, owner, starts, *rest), match_plain(rows, owner, starts, *rest)
+    for at, name in enumerate(MATCH):
+        np.testing.assert_allclose(fast[:, at], plain[:, at], rtol=1e-5, err_msg=name)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 13))
+def test_cosine_equals_plain_numpy_and_a_row_alone_is_the_same_bits(seed: int, size: int) -> None:
+    rng = np.random.default_rng(seed)
+    units, queries = rng.normal(size=(5, size)).astype(np.float32), rng.normal(size=(3, size)).astype(np.float32)
+    units[0] = 0.0
+    rows, owner = rng.integers(0, 5, 9), rng.integers(0, 3, 9)
+    fast = cosine(rows, owner, queries, units)
+    np.testing.assert_allclose(fast, cosine_plain(rows, owner, queries, units), rtol=1e-4, atol=1e-5)
+    alone = np.concatenate([cosine(rows[i : i + 1], owner[i : i + 1], queries, units) for i in range(9)])
+    assert np.array_equal(fast.view(np.uint32), alone.view(np.uint32))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_valued_equals_plain_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offsets, pair = csr(rng, 6, 5, 10)
+    pair_name = rng.integers(0, 4, 10).astype(np.int32)
+    said_offsets, said_pair = csr(rng, 3, 4, 10)
+    phrase = rng.integers(0, 3, len(said_pair)).astype(np.int32)
+    rows, owner = rng.integers(0, 6, 12), rng.integers(0, 3, 12)
+    given_ = (rows, owner, said_offsets, said_pair, pair_name[said_pair], phrase, offsets, pair, pair_name, 4)
+    np.testing.assert_array_equal(valued(*given_), valued_plain(*given_))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_overlap_equals_plain_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = [np.unique(rng.integers(0, 7, rng.integers(0, 5))).astype(np.int32) for _ in range(6)]
+    offsets = np.concatenate([[0], np.cumsum([len(n) for n in names])]).astype(np.int64)
+    profile, weight = rng.uniform(0, 1, (3, 7)) * rng.integers(0, 2, (3, 1)), rng.uniform(0.1, 3.0, 7)
+    given_ = (rng.integers(0, 6, 12), rng.integers(0, 3, 12), profile, weight, offsets, np.concatenate(names))
+    np.testing.assert_allclose(overlap(*given_), overlap_plain(*given_), rtol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_groups_are_counted_once_a_code(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offsets, code = csr(rng, 9, 4, 6)
+    code[rng.random(len(code)) < 0.1] = -1
+    group = rng.integers(0, 4, 9)
+    rows = rng.permutation(9)[: rng.integers(0, 10)]
+    rows = rows[np.argsort(group[rows], kind="stable")]
+    np.testing.assert_array_equal(
+        count_distinct(rows, group, offsets, code, 6), count_distinct_plain(rows, group, offsets, code, 6)
+    )
