@@ -19,7 +19,7 @@ check: .venv/dev.ok
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/lint-imports
-	$(BIN)/pyright
+	$(BIN)/basedpyright
 
 # Every benchmark, each beside its peer in the same run; the tables go to benchmarks/results.
 bench: .venv/dev.ok

@@ -67,13 +67,17 @@ RUNNABLE = [b for b in blocks() if b[0].startswith("rialto ")]
 
 
 @pytest.mark.parametrize(("command", "output"), RUNNABLE, ids=[c for c, _ in RUNNABLE])
-def test_the_readme_commands_print_what_it_says(command: str, output: str, data: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_readme_commands_print_what_it_says(
+    command: str, output: str, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     if "$RIALTO_DATA" in command and not data.is_dir():
         pytest.skip("the data sets are absent")
     home = tmp_path_factory.getbasetemp() / "readme"
     env = os.environ | {"RIALTO_HOME": str(home), "COLUMNS": "120", "NO_COLOR": "1", "RIALTO_DATA": str(data)}
     words = shlex.split(command.replace("$RIALTO_DATA", str(data)))
-    done = subprocess.run([sys.executable, "-m", "rialto", *words[1:]], capture_output=True, text=True, env=env, check=False, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", "rialto", *words[1:]], capture_output=True, text=True, env=env, check=False, cwd=ROOT
+    )
     assert done.returncode == 0, done.stderr
     assert matches(output, done.stdout), done.stdout
 

@@ -57,7 +57,9 @@ class Settings(BaseModel):
     home: Path = Field(default_factory=lambda: _home(), description="Folder for all that local engines keep.")
     seed: int = Field(0, description="Seed of every chance.")
     events: str = Field("local://", description="EventLog: `local://[FOLDER]` or `kafka://BROKER/TOPIC`.")
-    features: str = Field("memory://", description="FeatureStore: `memory://`, `local://[FOLDER]` `redis://HOST:PORT/DB`, or `rediss://` with TLS.")
+    features: str = Field(
+        "memory://", description="FeatureStore: `memory://`, `local://[FOLDER]` `redis://HOST:PORT/DB`, or `rediss://` with TLS."
+    )
     text: str = Field("local://", description="TextIndex: `local://` (tantivy).")
     vectors: str = Field("local://", description="VectorIndex: `local://` (usearch) or `flat://` (exact).")
     encoder: str = Field(

@@ -16,30 +16,9 @@ from numpy.typing import NDArray
 from rialto.records import Columns, Event
 
 __all__ = [
-    "PORTS",
-    "Box",
-    "Blobs",
-    "Canvas",
-    "Clause",
-    "Critic",
-    "EventLog",
-    "FeatureStore",
-    "GeoIndex",
-    "Hits",
-    "Jobs",
-    "ModelCard",
-    "Models",
-    "Opinion",
-    "Picture",
-    "Positioned",
-    "TextField",
-    "TextIndex",
-    "TextQuery",
-    "TravelTimes",
-    "VectorIndex",
-    "Writer",
-    "WriterJob",
-]
+    "PORTS", "Box", "Blobs", "Canvas", "Clause", "Critic", "EventLog", "FeatureStore", "GeoIndex", "Hits", "Jobs", "ModelCard",
+    "Models", "Opinion", "Picture", "Positioned", "TextField", "TextIndex", "TextQuery", "TravelTimes", "VectorIndex", "Writer", "WriterJob",
+]  # fmt: skip
 
 
 @runtime_checkable

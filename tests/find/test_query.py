@@ -18,7 +18,8 @@ from rialto.find.query import understand
         ("between $20 and $40 lamp", "lamp", 2000, 4000), ("lamp $20-$40", "lamp", 2000, 4000), ("tv over $1,299.99", "tv", 129999, None),
         ("lamp 20 to 40 euros", "lamp", 2000, 4000), ("$25 gift", "$25 gift", None, None), ("desk under 120 cm", "desk under 120 cm", None, None),
         ("vitamins for men over 50", "vitamins for men over 50", None, None), ("iphone 11", "iphone 11", None, None),
-        ("under $50", "", None, 5000), ("bag over $5 under $40 under $90", "bag", 500, 4000), ("  ＴＶ\u00a0 set\t", "tv set", None, None), ("", "", None, None),
+        ("under $50", "", None, 5000), ("bag over $5 under $40 under $90", "bag", 500, 4000),
+        ("  ＴＶ\u00a0 set\t", "tv set", None, None), ("", "", None, None),
         ("cable 10-20 m", "cable 10-20 m", None, None), ("under-cabinet light", "under-cabinet light", None, None),
     ],
 )  # fmt: skip

@@ -274,12 +274,13 @@ def _second(at_s: Any, called: str) -> bytes:
 
 
 def _name(name: Any) -> bytes:
-    if isinstance(name, str) and name:
-        try:
-            return name.encode()
-        except UnicodeEncodeError:
-            pass
-    raise BadInput(f"a feature is called {name!r}; wanted a text of one character or more, without lone surrogates.")
+    try:
+        encoded = name.encode() if isinstance(name, str) else b""
+    except UnicodeEncodeError:
+        encoded = b""
+    if not encoded:
+        raise BadInput(f"a feature is called {name!r}; wanted a text of one character or more, without lone surrogates.")
+    return encoded
 
 
 def _values(columns: Columns, rows: int) -> NDArray[np.float64]:

@@ -13,7 +13,9 @@ from rialto.spine.learn import Examples, Fit, Score
 __all__ = ["fitter", "scorer"]
 
 
-def fitter(loss: Literal["YetiRank", "Logloss", "RMSE"], *, trees: int = 200, depth: int = 6, learning_rate: float = 0.08) -> Fit:
+def fitter(
+    loss: Literal["YetiRank", "Logloss", "RMSE"], *, trees: int = 100, depth: int = 6, learning_rate: float | None = None
+) -> Fit:
     """A trainer of oblivious trees with the given loss; `EngineMissing` on its first call where CatBoost is absent."""
 
     def fit(examples: Examples, seed: int) -> bytes:

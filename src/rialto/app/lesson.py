@@ -27,7 +27,7 @@ from rialto.worlds.shoppers import Sessions, Shoppers, Visits
 
 __all__ = ["Lesson", "learn_from_shoppers", "taught_shop"]
 
-VISITS = 3000
+VISITS = 8000
 PLACES = 16
 """Products of a list that simulated shoppers see."""
 _BATCH = 250
@@ -40,7 +40,7 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What shoppers taught: visits and clicks, the gate's verdict, and nDCG@10 by the world's truth, which no training saw.
+    """What shoppers taught: visits and clicks, the gate's verdict (in click value a search), and nDCG@10 by the world's truth, which no training saw.
 
     The truth is measured on `truth_queries` queries that no visit of the training asked.
     """
@@ -84,10 +84,10 @@ def learn_from_shoppers(
         events = LocalEvents(Path(folder) / "events", sync=False)
         log = DecisionLog(events)
         clicks = _browse(search, world, held, log, visits=visits, seed=seed, advance=advance)
-        examples = from_clicks(log).examples
+        examples = from_clicks(log, clip=4.0).examples
         events.close()
     models = engines.models()
-    learner = ranker(fitter("YetiRank", trees=150), scorer(models), Gate(least=50))
+    learner = ranker(fitter("YetiRank", trees=80, depth=4, learning_rate=0.05), scorer(models), Gate(least=50))
     report: Report = improve(examples, models, learner, seed=seed)
     search.refresh()
     after = _truth(search, world, held)

@@ -27,6 +27,7 @@ CatalogueFile = Annotated[
 MappingFile = Annotated[
     Path | None, typer.Option("--mapping", help="Which column is what (TOML or JSON); guessed where not given.", metavar="FILE")
 ]
+QueriesFile = Annotated[str, typer.Option("--queries", help="CSV with query_id and query, for TREC qrels.", metavar="FILE")]
 JudgmentsFile = Annotated[
     str, typer.Option("--judgments", help="TREC qrels, or CSV with query, product_id, grade.", metavar="FILE")
 ]
@@ -161,6 +162,7 @@ def evaluate(
     judgments: JudgmentsFile,
     catalogue: CatalogueFile = "",
     mapping: MappingFile = None,
+    queries: QueriesFile = "",
     folds: Annotated[int, typer.Option(help="Parts that the queries are split into.", min=2)] = 5,
     stages: Annotated[str, typer.Option(help="Which stages: bm25f,vector,fusion,trees,all.")] = "",
     seed: Seed = 0,
@@ -175,7 +177,7 @@ def evaluate(
 
     with opened(settings) as engines:
         shop = _shop(engines, catalogue, mapping, quiet=as_json)
-        judged = read_judgments(judgments, shop.search.catalogue)
+        judged = read_judgments(judgments, shop.search.catalogue, queries=queries)
         with tell.status("measuring ..."):
             found = measure(
                 shop.search,
@@ -212,6 +214,7 @@ def train(
     judgments: JudgmentsFile,
     catalogue: CatalogueFile = "",
     mapping: MappingFile = None,
+    queries: QueriesFile = "",
     seed: Seed = 0,
     as_json: AsJson = False,
     settings: SettingsFile = None,
@@ -225,7 +228,7 @@ def train(
 
     with opened(settings) as engines, progress("training", quiet=as_json) as advance:
         shop = _shop(engines, catalogue, mapping, quiet=as_json)
-        examples = from_judgments(shop.search, read_judgments(judgments, shop.search.catalogue))
+        examples = from_judgments(shop.search, read_judgments(judgments, shop.search.catalogue, queries=queries))
         advance(1, 2)
         models = engines.models()
         learner = Learner(RANKER, "trees", fitter("YetiRank"), scorer(models), Gate(least=20))

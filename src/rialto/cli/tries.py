@@ -36,7 +36,7 @@ def find(
         return
     out.print(f"A made-up shop of {len(shop.search.catalogue):,} products. A shopper types: [bold]{query}[/]\n")
     print_page(page)
-    gain = f"[bold]{lesson.difference:+.3f}[/] nDCG [{lesson.low:+.3f}, {lesson.high:+.3f}]"
+    gain = f"[bold]{lesson.difference:+.3f}[/] click value a search [{lesson.low:+.3f}, {lesson.high:+.3f}]"
     out.print(
         f"\n{lesson.visits:,} simulated visits left {lesson.clicks:,} clicks. A ranker trained on them was held against the list "
         f"that was served, on searches it had not seen: {gain}, so the gate {'let it go live' if lesson.passed else 'refused it'}."
@@ -109,7 +109,15 @@ def show(
     ]  # fmt: skip
     heads = ("headline", "layout", "chance before", "views", "believed rate", "chance after", "true rate")
     if as_json:
-        json_out({"refused": planted, "arms": [dict(zip(heads, r)) for r in rows], "click_rates": rates, "earned": earned, "files": kept})
+        json_out(
+            {
+                "refused": planted,
+                "arms": [dict(zip(heads, r)) for r in rows],
+                "click_rates": rates,
+                "earned": earned,
+                "files": kept,
+            }
+        )
         return
     gates = len(next(iter(gallery.verdicts.values())))
     out.print(

@@ -10,7 +10,19 @@ import numpy as np
 from rialto.errors import BadInput
 from rialto.find.pipeline import RANKER
 from rialto.find.train import INPUTS
-from rialto.spine.learn import Examination, Examples, Fit, Gate, JoinReport, Learner, Score, examination, join, weigh
+from rialto.spine.learn import (
+    Examination,
+    Examples,
+    Fit,
+    Gate,
+    JoinReport,
+    Learner,
+    Score,
+    examination,
+    join,
+    weigh,
+    weighted_dcg,
+)
 from rialto.spine.log import DecisionLog
 
 __all__ = ["LABELS", "Clicks", "from_clicks", "ranker"]
@@ -71,4 +83,4 @@ def from_clicks(
 
 def ranker(fit: Fit, score: Score, gate: Gate) -> Learner:
     """The learner of the ranker: trained by `fit`, compared with the live version on the products that shoppers were shown."""
-    return Learner(RANKER, "trees", fit, score, gate)
+    return Learner(RANKER, "trees", fit, score, gate, measure=weighted_dcg)

@@ -43,7 +43,9 @@ class Origin:
 class Studio:
     """The show system. Make one with `build`.
 
-    `verdicts` holds what every gate said of each creative that came before them. A creative is composed, then admitted: rendered, put before every gate, and only where all pass kept as an arm of its placement.
+    `verdicts` holds what every gate said of each creative that came before them.
+
+    A creative is composed, then admitted: rendered, put before every gate, and only where all pass kept as an arm of its placement.
     `choose` decides for a batch of placements, `learn` moves what is believed of the arms.
     """
 

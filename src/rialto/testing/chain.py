@@ -13,7 +13,12 @@ from rialto.spine.pipeline import Pipeline
 
 __all__ = ["ChainExam"]
 
-_often = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors], derandomize=True)
+_often = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
+    derandomize=True,
+)
 _picks = st.lists(st.integers(0, 2**31), min_size=0, max_size=12, unique=True)
 
 

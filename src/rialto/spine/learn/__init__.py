@@ -2,7 +2,7 @@
 
 from rialto.spine.learn.examples import Examples, JoinReport, join
 from rialto.spine.learn.position import Examination, examination, weigh
-from rialto.spine.learn.promote import Fit, Gate, Learner, Measure, Report, Score, Verdict, improve, weighted_ndcg
+from rialto.spine.learn.promote import Fit, Gate, Learner, Measure, Report, Score, Verdict, improve, weighted_dcg, weighted_ndcg
 
 __all__ = [
     "Examination",
@@ -19,5 +19,6 @@ __all__ = [
     "improve",
     "join",
     "weigh",
+    "weighted_dcg",
     "weighted_ndcg",
 ]

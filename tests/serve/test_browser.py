@@ -1,0 +1,225 @@
+"""The pages in headless Chromium: by keyboard, by click, at a phone's width, and for axe; nothing leaves the origin, nothing is logged as an error."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from rialto.app.engines import Engines
+from rialto.app.systems import Systems
+from rialto.config import Settings
+from rialto.worlds.shop import make_shop
+
+pytestmark = [pytest.mark.xdist_group("serve"), pytest.mark.server]
+
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+PAGES = ["/", "/shop", "/shop?q=lamp+under+%2450&select=colour:white&explain=1&fate=p00001", "/shop?q=zzz&in_stock=1&select=brand:Nobody",
+         "/shop/product/p00001", "/city", "/studio", "/nowhere"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Generator[Browser, None, None]:
+    with sync_playwright() as play:
+        made = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield made
+        made.close()
+
+
+@pytest.fixture(params=[1280, 390], ids=["wide", "phone"])
+def width(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, width: int) -> Generator[Page, None, None]:
+    """A page at the service; afterwards it must have logged no error and asked nothing of anybody else."""
+    context = browser.new_context(viewport={"width": width, "height": 850}, base_url=address, reduced_motion="reduce")
+    made = context.new_page()
+    made.set_default_timeout(15_000)
+    errors: list[str] = []
+    asked: list[str] = []
+    made.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
+    made.on("pageerror", lambda e: errors.append(str(e)))
+    context.on("request", lambda r: asked.append(r.url))
+    yield made
+    context.close()
+    assert [e for e in errors if "404" not in e] == []
+    assert [url for url in asked if not url.startswith(address)] == []
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['help']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_and_nothing_overflows(page: Page, path: str) -> None:
+    page.goto(path)
+    page.wait_for_load_state("networkidle") if path != "/city" else expect(page.locator("#offers button").first).to_be_visible()
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@pytest.mark.parametrize("path", ["/shop?q=lamp&explain=1", "/city", "/studio"])
+def test_axe_finds_nothing_after_something_was_opened(page: Page, path: str) -> None:
+    page.goto(path)
+    if path == "/city":
+        page.locator("#offers button").first.click()
+        expect(page.locator("#why .verdict")).to_be_visible()
+    for closed in page.locator("details:not([open]) > summary:visible").all()[:3]:
+        closed.click()
+    if path.startswith("/shop"):
+        page.locator("#q").fill("la")
+        expect(page.get_by_role("option").first).to_be_visible()
+    assert violations(page) == []
+
+
+def test_search_by_keyboard_alone(page: Page) -> None:
+    page.goto("/shop")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator("#q")).to_be_focused()
+    page.keyboard.type("red shoes")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/shop?q=red+shoes")
+    expect(page.get_by_role("heading", level=1)).to_have_text("“red shoes”")
+    assert page.locator(".product").count() > 3
+
+
+def test_the_combobox_is_worked_by_keyboard(page: Page) -> None:
+    page.goto("/shop")
+    box = page.get_by_role("combobox", name="Search the shop")
+    box.focus()
+    page.keyboard.type("sho")
+    expect(box).to_have_attribute("aria-expanded", "true")
+    expect(page.locator("#offered")).to_contain_text("suggestion")
+    page.keyboard.press("ArrowDown")
+    first = page.get_by_role("option").first
+    expect(first).to_have_attribute("aria-selected", "true")
+    assert box.get_attribute("aria-activedescendant") == first.get_attribute("id")
+    page.keyboard.press("Escape")
+    expect(box).to_have_attribute("aria-expanded", "false")
+    expect(box).to_have_value("sho")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option").first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    expect(box).to_have_value("sho")
+    page.keyboard.press("ArrowDown")
+    chosen = box.input_value()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"“{chosen}”")
+
+
+def open_filters(page: Page, width: int) -> None:
+    if width < 800:
+        page.locator("#filters > summary").click()
+
+
+def test_ticking_a_facet_changes_the_results_in_place_and_back_undoes_it(page: Page, width: int) -> None:
+    page.goto("/shop?q=shoes")
+    open_filters(page, width)
+    line = page.locator("fieldset", has=page.get_by_text("Colour", exact=True)).locator("label").first
+    promised = line.locator(".n").inner_text()
+    before = page.locator("#count").inner_text()
+    line.locator("input").focus()
+    page.keyboard.press("Space")
+    expect(page.locator("#count")).to_have_text(f"{promised} product{'' if promised == '1' else 's'}")
+    expect(page.locator("#f-colour-1")).to_be_focused()
+    expect(page.locator("#said")).to_contain_text(f"{promised} product")
+    assert "select=colour" in page.url
+    page.go_back()
+    expect(page.locator("#count")).to_have_text(before)
+
+
+def test_a_chip_is_removed_by_a_click(page: Page) -> None:
+    page.goto("/shop?q=shoes&select=colour:red&in_stock=1")
+    page.get_by_role("link", name="Remove Colour: red").click()
+    expect(page.locator(".chips .chip")).to_have_count(1)
+    expect(page.locator("#count")).to_be_focused()
+
+
+def test_sorting_by_price_sorts(page: Page) -> None:
+    page.goto("/shop?q=lamp")
+    page.locator("#sort").select_option("price_up")
+    page.wait_for_url("**sort=price_up**")
+    expect(page.locator("#live")).to_have_attribute("aria-busy", "false")
+    prices = [float(p) for p in page.locator(".product .price").all_inner_texts()]
+    assert prices == sorted(prices)
+
+
+def test_the_explain_switch_shows_why(page: Page) -> None:
+    page.goto("/shop?q=lamp")
+    assert page.locator(".because").count() == 0
+    page.get_by_role("switch", name="Explain").check()
+    expect(page.get_by_role("heading", name="Why these, in this order")).to_be_visible()
+    expect(page.locator(".product .because")).to_have_count(page.locator(".product").count())
+    page.get_by_label("What became of a product?").fill("p00001")
+    page.get_by_role("button", name="Tell").click()
+    expect(page.locator("#told")).to_be_visible()
+
+
+def test_clicks_are_reported_and_a_basket_follows(page: Page, systems: Systems) -> None:
+    page.goto("/shop?q=lamp")
+    request = int(page.locator("[data-request]").get_attribute("data-request") or 0)
+    with page.expect_response(lambda r: r.url.endswith("/events") and "click" in (r.request.post_data or "")) as told:
+        page.locator(".product a.open").first.click()
+    assert told.value.status == 202
+    page.get_by_role("button", name="Add to basket").click()
+    expect(page.locator("#carted")).to_contain_text("In the basket")
+    page.wait_for_load_state("networkidle")
+    kinds = {f.kind for f in systems.log.feedback() if f.request == request}
+    assert {"click", "cart"} <= kinds
+
+
+def test_the_city_moves_and_tells_why_on_a_click(page: Page) -> None:
+    page.goto("/city")
+    expect(page.locator("#drivers circle").first).to_be_attached()
+    places = "[...document.querySelectorAll('#drivers circle')].map(e => e.style.transform).join()"
+    was = page.evaluate(places)
+    page.wait_for_function(f"was => ({places}) !== was", arg=was)
+    page.get_by_role("button", name="Hold still").click()
+    page.locator("#offers button").first.click()
+    expect(page.locator("#why .verdict")).to_contain_text("order")
+    expect(page.locator("#why table tbody tr.chosen")).to_have_count(1)
+    still = page.evaluate(places)
+    page.wait_for_response("**/api/match/**", timeout=2000) if page.get_by_role("button", name="Hold still").count() else None
+    assert page.evaluate(places) == still
+
+
+def test_visitors_change_the_chances_of_creatives(page: Page) -> None:
+    page.goto("/studio")
+    told = page.locator(".creative .told")
+    expect(told.first).to_contain_text("gates passed")
+    before = page.locator(".chance strong").all_inner_texts()
+    page.get_by_role("button", name="Let 500 visitors come").click()
+    page.wait_for_url("**#next")
+    assert page.locator(".chance strong").all_inner_texts() != before
+    expect(page.locator(".visit")).not_to_contain_text("0 views so far", use_inner_text=True) if before == [] else None
+
+
+def test_a_page_opened_while_the_shop_is_built_opens_by_itself(browser: Browser, tmp_path: Path) -> None:
+    from conftest import serving  # the helper beside this file
+
+    make_shop(seed=1, products=40).write(tmp_path / "shop")
+    systems = Systems(Engines(Settings(home=tmp_path / "home")), catalogue=str(tmp_path / "shop" / "catalogue.jsonl"), drivers=20)
+    running = serving(systems)
+    page = browser.new_page()
+    page.goto(f"{next(running)}/shop?q=lamp")
+    expect(page.get_by_role("heading", level=1)).to_have_text("The shop is being built")
+    assert violations(page) == []
+    building = Thread(target=systems.build, args=("shop",))
+    building.start()
+    expect(page.locator("#count")).to_be_visible(timeout=30_000)
+    building.join()
+    page.close()
+    running.close()
+    systems.close()
