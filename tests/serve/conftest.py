@@ -2,7 +2,8 @@
 
 import shutil
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Thread
 from time import monotonic
@@ -42,32 +43,35 @@ def client(systems: Systems) -> TestClient:
     return TestClient(create(systems, clock=lambda: NOW_S), raise_server_exceptions=False)
 
 
-def serving(systems: Systems) -> Generator[str, None, None]:
-    """The service over HTTP on a free port: its address."""
+@contextmanager
+def _serving(systems: Systems) -> Generator[str, None, None]:
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create(systems), log_level="warning", lifespan="off"))
-    thread = Thread(target=server.run, kwargs={"sockets": [listening]})
+    config = uvicorn.Config(create(systems), log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    until = monotonic() + PATIENCE_S
-    while not server.started and monotonic() < until:
-        thread.join(timeout=0.05)
-    yield address
-    server.should_exit = True
-    thread.join()
-    listening.close()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=PATIENCE_S)
+        listening.close()
 
 
 @pytest.fixture(scope="session")
-def address(systems: Systems) -> Generator[str, None, None]:
+def serving() -> Callable[[Systems], AbstractContextManager[str]]:
+    """Serves systems over HTTP on a free port for a while, and tells the address."""
+    return _serving
+
+
+@pytest.fixture(scope="session")
+def address(systems: Systems, serving: Callable[[Systems], AbstractContextManager[str]]) -> Generator[str, None, None]:
     """Where the service listens, with everything ready."""
-    running = serving(systems)
-    where = next(running)
-    until = monotonic() + PATIENCE_S
-    while httpx.get(f"{where}/ready").status_code != 200 and monotonic() < until:
-        pass
-    yield where
-    running.close()
+    with serving(systems) as where:
+        until = monotonic() + PATIENCE_S
+        while httpx.get(f"{where}/ready").status_code != 200 and monotonic() < until:
+            pass
+        yield where
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
-"""The pages in headless Chromium: by keyboard, by click, at a phone's width, and for axe; nothing leaves the origin, nothing is logged as an error."""
+"""The pages in headless Chromium: by keyboard, by click, at a phone's width, for axe; nothing leaves the origin and no error is logged."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -61,7 +63,8 @@ def violations(page: Page) -> list[str]:
 @pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_nothing_and_nothing_overflows(page: Page, path: str) -> None:
     page.goto(path)
-    page.wait_for_load_state("networkidle") if path != "/city" else expect(page.locator("#offers button").first).to_be_visible()
+    if path == "/city":
+        expect(page.locator("#offers button").first).to_be_visible()
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
@@ -170,14 +173,14 @@ def test_the_explain_switch_shows_why(page: Page) -> None:
 def test_clicks_are_reported_and_a_basket_follows(page: Page, systems: Systems) -> None:
     page.goto("/shop?q=lamp")
     request = int(page.locator("[data-request]").get_attribute("data-request") or 0)
-    with page.expect_response(lambda r: r.url.endswith("/events") and "click" in (r.request.post_data or "")) as told:
-        page.locator(".product a.open").first.click()
-    assert told.value.status == 202
+    page.locator(".product a.open").first.click()
     page.get_by_role("button", name="Add to basket").click()
     expect(page.locator("#carted")).to_contain_text("In the basket")
-    page.wait_for_load_state("networkidle")
-    kinds = {f.kind for f in systems.log.feedback() if f.request == request}
-    assert {"click", "cart"} <= kinds
+    until, kinds = monotonic() + 15.0, set[str]()
+    while not {"impression", "click", "cart"} <= kinds and monotonic() < until:
+        kinds = {f.kind for f in systems.log.feedback() if f.request == request}
+        page.wait_for_timeout(50)
+    assert kinds == {"impression", "click", "cart"}
 
 
 def test_the_city_moves_and_tells_why_on_a_click(page: Page) -> None:
@@ -191,8 +194,10 @@ def test_the_city_moves_and_tells_why_on_a_click(page: Page) -> None:
     expect(page.locator("#why .verdict")).to_contain_text("order")
     expect(page.locator("#why table tbody tr.chosen")).to_have_count(1)
     still = page.evaluate(places)
-    page.wait_for_response("**/api/match/**", timeout=2000) if page.get_by_role("button", name="Hold still").count() else None
+    page.evaluate("fetch('/api/match/snapshot')")
     assert page.evaluate(places) == still
+    page.get_by_role("button", name="Let it move").click()
+    page.wait_for_function(f"was => ({places}) !== was", arg=still)
 
 
 def test_visitors_change_the_chances_of_creatives(page: Page) -> None:
@@ -203,23 +208,22 @@ def test_visitors_change_the_chances_of_creatives(page: Page) -> None:
     page.get_by_role("button", name="Let 500 visitors come").click()
     page.wait_for_url("**#next")
     assert page.locator(".chance strong").all_inner_texts() != before
-    expect(page.locator(".visit")).not_to_contain_text("0 views so far", use_inner_text=True) if before == [] else None
 
 
-def test_a_page_opened_while_the_shop_is_built_opens_by_itself(browser: Browser, tmp_path: Path) -> None:
-    from conftest import serving  # the helper beside this file
-
+def test_a_page_opened_while_the_shop_is_built_opens_by_itself(
+    browser: Browser, serving: Callable[[Systems], AbstractContextManager[str]], tmp_path: Path
+) -> None:
     make_shop(seed=1, products=40).write(tmp_path / "shop")
-    systems = Systems(Engines(Settings(home=tmp_path / "home")), catalogue=str(tmp_path / "shop" / "catalogue.jsonl"), drivers=20)
-    running = serving(systems)
-    page = browser.new_page()
-    page.goto(f"{next(running)}/shop?q=lamp")
-    expect(page.get_by_role("heading", level=1)).to_have_text("The shop is being built")
-    assert violations(page) == []
-    building = Thread(target=systems.build, args=("shop",))
-    building.start()
-    expect(page.locator("#count")).to_be_visible(timeout=30_000)
-    building.join()
-    page.close()
-    running.close()
+    catalogue = str(tmp_path / "shop" / "catalogue.jsonl")
+    systems = Systems(Engines(Settings(home=tmp_path / "home")), catalogue=catalogue, drivers=20)
+    with serving(systems) as where:
+        page = browser.new_page()
+        page.goto(f"{where}/shop?q=lamp")
+        expect(page.get_by_role("heading", level=1)).to_have_text("The shop is being built")
+        assert violations(page) == []
+        building = Thread(target=systems.build, args=("shop",))
+        building.start()
+        expect(page.locator("#count")).to_be_visible(timeout=30_000)
+        building.join()
+        page.close()
     systems.close()

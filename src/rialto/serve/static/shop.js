@@ -3,30 +3,36 @@
 (() => {
   const tell = events => navigator.sendBeacon("/api/find/events", new Blob([JSON.stringify(events)], { type: "application/json" }));
   const seen = new Set();
+  let flush = () => {}, eye = null;
 
+  // An impression is a result of which most was on the screen, or one that was clicked.
   function watch() {
+    eye?.disconnect();
+    flush();
     const grid = document.querySelector("[data-request]");
     if (!grid) return;
-    const request = grid.dataset.request;
-    let shown = [];
-    const flush = () => { if (shown.length) tell(shown.splice(0).map(product => ({ request, product, kind: "impression" }))); };
-    const eye = new IntersectionObserver(entries => {
-      for (const { isIntersecting, target } of entries) {
-        const name = `${request}/${target.dataset.product}`;
-        if (isIntersecting && !seen.has(name)) { seen.add(name); shown.push(target.dataset.product); eye.unobserve(target); }
-      }
-      setTimeout(flush, 400);
-    }, { threshold: 0.6 });
+    const request = grid.dataset.request, shown = [];
+    const see = item => {
+      const name = `${request}/${item.dataset.product}`;
+      if (!seen.has(name)) { seen.add(name); shown.push(item.dataset.product); eye.unobserve(item); }
+    };
+    const take = entries => { for (const e of entries) if (e.isIntersecting) see(e.target); };
+    flush = () => { if (shown.length) tell(shown.splice(0).map(product => ({ request, product, kind: "impression" }))); };
+    eye = new IntersectionObserver(entries => { take(entries); setTimeout(flush, 400); }, { threshold: 0.6 });
     for (const item of grid.querySelectorAll("[data-product]")) eye.observe(item);
     grid.addEventListener("click", e => {
       const item = e.target.closest("a.open") && e.target.closest("[data-product]");
       if (!item) return;
+      take(eye.takeRecords());
+      see(item);
+      flush();
       sessionStorage.setItem(`from/${item.dataset.product}`, request);
       tell([{ request, product: item.dataset.product, kind: "click" }]);
     });
   }
+  addEventListener("pagehide", () => flush());
 
-  let turn = 0;
+  let turn = 0, here = location.pathname + location.search;
   async function go(address, remember, focus) {
     const live = document.getElementById("live"), mine = ++turn;
     live.setAttribute("aria-busy", "true");
@@ -41,6 +47,7 @@
       document.title = page.title;
       document.getElementById("q").value = page.getElementById("q").value;
       if (remember) history.pushState(null, "", address);
+      here = location.pathname + location.search;
       const filters = document.getElementById("filters");
       if (filters && opened) filters.open = true;
       const to = focus && document.getElementById(focus);
@@ -70,7 +77,10 @@
     const paging = Boolean(link.closest(".pages"));
     go(link.getAttribute("href"), true, "count").then(() => { if (paging) document.getElementById("main").scrollIntoView(); });
   });
-  addEventListener("popstate", () => { if (document.getElementById("live")) go(location.href, false); });
+  addEventListener("popstate", () => {
+    if (location.pathname + location.search !== here && document.getElementById("live")) go(location.href, false);  // not for a mere #
+    here = location.pathname + location.search;
+  });
 
   const cart = document.getElementById("cart");
   if (cart) {
