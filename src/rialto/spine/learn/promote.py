@@ -130,7 +130,7 @@ def weighted_dcg(examples: Examples, scores: NDArray[np.float64]) -> NDArray[np.
     order = np.lexsort((examples.candidate, -sink(np.asarray(scores, dtype=np.float64)), owner))
     place = np.arange(len(order)) - examples.offsets[owner[order]]
     gain = (examples.label * examples.weights)[order] * np.where(place < 10, 1.0 / np.log2(place + 2.0), 0.0)
-    return np.bincount(owner[order], weights=gain, minlength=len(examples.offsets) - 1)
+    return np.bincount(owner[order], weights=gain, minlength=len(examples.offsets) - 1).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
