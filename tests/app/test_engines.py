@@ -49,7 +49,7 @@ def test_a_missing_client_library_answers_with_the_install_command(tmp_path: Pat
 
 
 def test_a_server_that_is_not_there_is_an_engine_error(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="127.0.0.1:1"):
+    with pytest.raises(EngineError, match=r"127\.0\.0\.1:1"):
         use(Engines(Settings(home=tmp_path, features="redis://127.0.0.1:1/0")))
 
 

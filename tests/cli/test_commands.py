@@ -71,7 +71,7 @@ def test_a_catalogue_is_indexed_searched_and_explained(tmp_path: Path) -> None:
     assert (told["products"], len(told["rejected"])) == (2, 1)
     assert json.loads(rejects.read_text())["row"] == 3
     found = json.loads(rialto("find", "search", "lamp", "--catalogue", str(catalogue), "--json", home=tmp_path).stdout)
-    assert [r["product"]["id"] for r in found["results"]][0] == "1"
+    assert found["results"][0]["product"]["id"] == "1"
     why = json.loads(rialto("find", "explain", "lamp", "--catalogue", str(catalogue), "--json", home=tmp_path).stdout)
     assert (why["end"], why["place"]) == ("chosen", 1)
 
