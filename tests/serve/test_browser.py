@@ -206,7 +206,7 @@ def test_visitors_change_the_chances_of_creatives(page: Page) -> None:
     expect(told.first).to_contain_text("gates passed")
     before = page.locator(".chance strong").all_inner_texts()
     page.get_by_role("button", name="Let 500 visitors come").click()
-    page.wait_for_url("**#next")
+    page.wait_for_url("**#desk")
     assert page.locator(".chance strong").all_inner_texts() != before
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -48,7 +53,7 @@ class Read(HTMLParser):
         self.forbidden += [tag] if inline or any(k.startswith("on") for k in told) else []
 
 
-def page(client: TestClient, path: str) -> str:
+def page(client: httpx.Client, path: str) -> str:
     answer = client.get(path, headers=BROWSER)
     assert answer.status_code == 200, answer.text
     return answer.text
@@ -173,3 +178,41 @@ def test_a_picture_is_the_catalogues_file_or_else_drawn(pictured: Shop) -> None:
     drawn = [pictured.picture(f"p{n:05d}", size=64) for n in (1, 2, 3)]
     assert all(d.startswith(b"\x89PNG") and len(d) < len(file) for d in drawn)
     pictured.search.close()
+
+
+ODD = {
+    "id": 'a/b c?#"<i>%2F&', "title": 'Odd "one" <b>& more</b>', "brand": "Ä & 'Sons' <u>", "category": "Men's & more/Tops",
+    "price_cents": 995, "attributes": {"ratio 16:9": "yes: no", "x.y": "1..2", "wide": True, "depth": 2.5},
+}  # fmt: skip
+
+
+@pytest.fixture
+def odd(serving: Callable[[Systems], AbstractContextManager[str]], tmp_path: Path) -> Generator[httpx.Client, None, None]:
+    """A shop over HTTP whose names are full of what means something elsewhere."""
+    rows = [
+        ODD,
+        ODD | {"id": "2", "brand": "B", "title": "Plain", "attributes": {"ratio 16:9": "4:3", "depth": 3.5, "wide": False}},
+    ]
+    (tmp_path / "odd.jsonl").write_text("\n".join(json.dumps(r) for r in rows))
+    systems = Systems(Engines(Settings(home=tmp_path / "home")), catalogue=str(tmp_path / "odd.jsonl"))
+    systems.build("shop")
+    with serving(systems) as address, httpx.Client(base_url=address) as client:
+        yield client
+    systems.close()
+
+
+def test_odd_names_are_shown_linked_and_ticked_as_they_are(odd: httpx.Client) -> None:
+    text = page(odd, "/shop")
+    read = Read(text)
+    assert read.forbidden == []
+    assert "<b>&" not in text and "Odd &#34;one&#34; &lt;b&gt;&amp; more&lt;/b&gt;" in text
+    assert [link for link in read.links if link.startswith("/shop") and odd.get(link).status_code != 200] == []
+    assert [link for link in read.sources if "/picture/" in link and odd.get(link).status_code != 200] == []
+    boxes = [unescape(v) for v in re.findall(r'name="select" value="([^"]+)"', text)]
+    assert {"ratio 16%3A9:yes: no", "brand:Ä & 'Sons' <u>"} <= set(boxes)
+    for box in boxes:
+        chosen = page(odd, "/shop?" + urlencode({"select": box}))
+        assert total(chosen) >= 1 and 'class="chip"' in chosen
+    happened = [{"request": "1", "product": ODD["id"], "kind": "click"}]
+    assert odd.post("/api/find/events", json=happened).status_code == 202
+    assert odd.get("/api/find/suggest?q=odd").json()[0]["href"] == "/shop/product/a%2Fb%20c%3F%23%22%3Ci%3E%252F%26"

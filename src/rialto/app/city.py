@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rialto.app.engines import Engines
 from rialto.app.journeys import Journey, Journeys
 from rialto.app.learning import fitter, scorer
-from rialto.errors import EngineBusy
+from rialto.errors import EngineBusy, EngineLost
 from rialto.match.decide import ACCEPTANCE
 from rialto.match.pipeline import Dispatch, Snapshot, build
 from rialto.match.records import Plane
@@ -32,6 +32,8 @@ from rialto.worlds.city_sim import CitySim, SimState
 __all__ = ["LiveCity", "Town", "open_town", "run_town", "taught", "teach"]
 
 NOON_S = 43_200.0
+HEAD_START_S = 600.0
+"""Of the live city's day, run before anybody looks: drivers have orders from the first look on."""
 
 
 class Town:
@@ -135,16 +137,18 @@ class LiveCity:
 
     @property
     def ready(self) -> bool:
-        """True once a first window was decided."""
+        """True once the city is under way."""
         return self._town is not None and not self.failed
 
     def snapshot(self) -> Snapshot:
-        """The city now; `EngineBusy` before its first window."""
+        """The city now; `EngineBusy` before it is under way, `EngineLost` after a failure."""
+        self._open()
         with self._lock:
             return self._open().dispatch.snapshot()
 
     def journeys(self) -> tuple[Snapshot, list[Journey]]:
-        """The city now, and the drivers who have an order, whom the snapshot does not hold; `EngineBusy` before its first window."""
+        """The city now, and the drivers who have an order, whom the snapshot does not hold; errors as in `snapshot`."""
+        self._open()
         with self._lock:
             snapshot = self._open().dispatch.snapshot()
             return snapshot, self._journeys.now(snapshot.at_s)
@@ -155,8 +159,10 @@ class LiveCity:
             return self._open().dispatch.why(order)
 
     def _open(self) -> Town:
+        if self.failed:
+            raise EngineLost(f"the city has stopped: {self.failed}")
         if self._town is None:
-            raise EngineBusy(f"the city is not running{': ' + self.failed if self.failed else ' yet; ask again in a second'}.")
+            raise EngineBusy("the city is not running yet; ask again in a second.")
         return self._town
 
     def _live(self) -> None:
@@ -164,18 +170,21 @@ class LiveCity:
         try:
             while not self._stop.is_set():
                 with open_town(self._engines, self.city) as town, self._lock:
-                    self._town = town
                     end_s = NOON_S + 4 * 3600.0
                     sim = CitySim(self.city, start_s=NOON_S, end_s=end_s, seed=self._seed + day)
                     self._journeys = Journeys(self.city, start_s=NOON_S, end_s=end_s)
-                    simulate(_Paced(sim, self._let_others, self._journeys), town.dispatch, seed=self._seed)
+                    paced = _Paced(sim, lambda at_s, town=town: self._let_others(town, at_s), self._journeys)
+                    simulate(paced, town.dispatch, seed=self._seed)
                 day += 1
         except Exception as e:  # a thread's failure would be lost: readiness tells it
             self.failed = f"{type(e).__name__}: {e}"
             raise
 
-    def _let_others(self) -> bool:
-        """Let requests in for as long as the pace says; true where the city should end."""
+    def _let_others(self, town: Town, at_s: float) -> bool:
+        """Let requests in for as long as the pace says, after a head start in which the streets fill; true where the city should end."""
+        if at_s < NOON_S + HEAD_START_S:
+            return self._stop.is_set()
+        self._town = town
         self._lock.release()
         try:
             return self._stop.wait(self._pace_s)
@@ -186,7 +195,7 @@ class LiveCity:
 class _Paced:
     """A simulation that pauses after each window, and whose journeys are followed."""
 
-    def __init__(self, sim: CitySim, pause: Callable[[], bool], journeys: Journeys) -> None:
+    def __init__(self, sim: CitySim, pause: Callable[[float], bool], journeys: Journeys) -> None:
         self._sim, self._pause, self._journeys = sim, pause, journeys
         self.window_s, self.city = sim.window_s, sim.city
         self._ended = False
@@ -203,7 +212,7 @@ class _Paced:
         after = self._sim.step(order=order, driver=driver)
         self._journeys.answered(after.answers)
         self._journeys.follow(self._sim.trips())
-        self._ended = self._pause()
+        self._ended = self._pause(after.time_s)
         return after
 
     def trips(self) -> Any:

@@ -93,7 +93,9 @@ class Systems:
         return states
 
     def close(self) -> None:
-        """End the city, and let go of all engines."""
+        """End the city, and let go of the shop's index and all engines."""
+        if isinstance(shop := self._made.get("shop"), Shop):
+            shop.search.close()
         if isinstance(city := self._made.get("city"), LiveCity):
             city.stop()
         self.engines.close()

@@ -20,6 +20,7 @@ from rialto.spine.log import DecisionLog, Feedback
 __all__ = ["Storefront"]
 
 _PICTURES = 1024  # pictures kept in memory, about 35 kB each
+_ROOM = {"query": 0.5, "category": 0.25, "brand": 0.25, "product": 0.375}  # of the suggestions' lines
 _EXAMPLES = ("type_colour", "typo", "price", "synonym", "unit", "audience")
 
 
@@ -39,7 +40,7 @@ class Storefront:
         self.shop, self._log, self._clock, self._number = shop, log, clock, number
         self.picture = lru_cache(maxsize=_PICTURES)(shop.picture)
         past = shop.past_queries()
-        self._pages = Pages(shop.search, {q: n for q, _, n in past})
+        self._pages = Pages(shop.search, {q: n for q, kind, n in past if kind != "typo"})
         kinds = {kind: query for query, kind, _ in reversed(past)}
         self.examples = tuple(kinds[k] for k in _EXAMPLES if k in kinds) or tuple(q for q, _, _ in past[:6])
 
@@ -78,8 +79,12 @@ class Storefront:
         return name in self.shop.search.catalogue.row_of_id
 
     def suggest(self, prefix: str, *, limit: int = 8) -> list[Suggestion]:
-        """Completions of what was typed so far."""
-        return self._pages.suggest(prefix, limit=limit)
+        """Completions of what was typed so far, of each kind a few, so that many past queries leave room for products."""
+        found = self._pages.suggest(prefix, limit=8 * limit)
+        room = {kind: max(round(share * limit), 1) for kind, share in _ROOM.items()}
+        first = [s for n, s in enumerate(found) if sum(t.kind == s.kind for t in found[:n]) < room[s.kind]][:limit]
+        more = [s for s in found if s not in first][: limit - len(first)]
+        return [s for s in found if s in first or s in more]
 
     def write(self, happened: Sequence[Happened]) -> int:
         """Write what shoppers did, all of it or, where one event is wrong, nothing."""

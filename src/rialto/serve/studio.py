@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -102,7 +103,7 @@ def _pages(routes: APIRouter, gallery: _Gallery, templates: Jinja2Templates, see
         for some in (min(100, count - done) for done in range(0, count, 100)):
             with gallery() as studio:
                 studio.visit(placement, some, seed=seed)
-        return RedirectResponse(f"/studio?placement={placement}#next", status_code=303)
+        return RedirectResponse(f"/studio?placement={quote(placement)}#desk", status_code=303)
 
     @routes.get("/studio/picture/{number}.jpg", include_in_schema=False)
     def picture(number: int) -> Response:
