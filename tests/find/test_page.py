@@ -8,7 +8,7 @@ import pytest
 
 from rialto.errors import BadInput, NothingHere
 from rialto.find.facets import FacetTable, facets
-from rialto.find.page import answer
+from rialto.find.page import Pages, answer
 from rialto.find.pipeline import Search
 from rialto.find.records import Facet, SearchPage, Selections
 
@@ -28,31 +28,33 @@ def all_ticks(page: SearchPage, base: Selections) -> list[tuple[Facet, int]]:
 @pytest.mark.parametrize("text", ["lamp", "running shoes", "red", "hallbyen chair under $300", ""])
 @pytest.mark.parametrize("base", [Selections(), Selections(values={"colour": ("red", "blue")}, in_stock=True)])
 def test_ticking_a_value_shows_as_many_products_as_its_count_promised(search: Search, text: str, base: Selections) -> None:
-    page = search.page(text, selections=base)
+    page = Pages(search).page(text, selections=base)
     assert page.total_exact
     for facet, at in all_ticks(page, base):
-        assert search.page(text, selections=ticked(base, facet, at)).total == facet.values[at].count, (
+        assert Pages(search).page(text, selections=ticked(base, facet, at)).total == facet.values[at].count, (
             facet.name,
             facet.values[at],
         )
 
 
 def test_a_selected_facet_still_counts_its_other_values(search: Search) -> None:
-    free = next(f for f in search.page("lamp").facets if f.name == "colour")
-    red = next(f for f in search.page("lamp", selections=Selections(values={"colour": ("red",)})).facets if f.name == "colour")
+    free = next(f for f in Pages(search).page("lamp").facets if f.name == "colour")
+    red = next(
+        f for f in Pages(search).page("lamp", selections=Selections(values={"colour": ("red",)})).facets if f.name == "colour"
+    )
     assert {v.value: v.count for v in red.values} == {v.value: v.count for v in free.values}
     assert [v.value for v in red.values if v.selected] == ["red"]
 
 
 def test_a_selected_value_that_nothing_has_is_shown_with_zero(search: Search) -> None:
-    page = search.page("lamp", selections=Selections(values={"brand": ("Nobody",)}))
+    page = Pages(search).page("lamp", selections=Selections(values={"brand": ("Nobody",)}))
     brand = next(f for f in page.facets if f.name == "brand")
     assert [(v.count, v.selected) for v in brand.values if v.value == "Nobody"] == [(0, True)]
     assert (page.total, page.results) == (0, ())
 
 
 def test_variants_are_shown_once_and_counted_once(search: Search) -> None:
-    page = search.page("running shoes", size=100)
+    page = Pages(search).page("running shoes", size=100)
     groups = [r.product.group for r in page.results]
     assert len(set(groups)) == len(groups)
     assert sum(r.variants for r in page.results) >= len(page.results)
@@ -60,44 +62,44 @@ def test_variants_are_shown_once_and_counted_once(search: Search) -> None:
 
 
 def test_pages_continue_one_another(search: Search) -> None:
-    whole = search.page("lamp", size=20).results
-    parts = [*search.page("lamp", page=1, size=10).results, *search.page("lamp", page=2, size=10).results]
+    whole = Pages(search).page("lamp", size=20).results
+    parts = [*Pages(search).page("lamp", page=1, size=10).results, *Pages(search).page("lamp", page=2, size=10).results]
     assert [r.product.id for r in whole] == [r.product.id for r in parts]
     assert [r.place for r in parts] == list(range(1, len(parts) + 1))
-    assert search.page("lamp", page=1000).results == ()
+    assert Pages(search).page("lamp", page=1000).results == ()
 
 
 def test_sorting_by_price_orders_what_was_found(search: Search) -> None:
-    up = [r.product.price_cents or 0 for r in search.page("lamp", sort="price_up", size=50).results]
-    down = [r.product.price_cents or 0 for r in search.page("lamp", sort="price_down", size=50).results]
+    up = [r.product.price_cents or 0 for r in Pages(search).page("lamp", sort="price_up", size=50).results]
+    down = [r.product.price_cents or 0 for r in Pages(search).page("lamp", sort="price_down", size=50).results]
     assert up == sorted(up) and down == sorted(down, reverse=True) and up[0] < down[0]
 
 
 def test_a_category_page_without_words_shows_the_category(search: Search) -> None:
-    page = search.page("", selections=Selections(values={"category": ("Shoes",)}))
+    page = Pages(search).page("", selections=Selections(values={"category": ("Shoes",)}))
     assert page.total > 0 and {r.product.category[0] for r in page.results} == {"Shoes"}
     category = next(f for f in page.facets if f.name == "category")
     assert any(v.value.startswith("Shoes/") for v in category.values)
 
 
 def test_the_price_bound_is_shown_and_can_be_undone(search: Search) -> None:
-    page = search.page("lamp under $30")
+    page = Pages(search).page("lamp under $30")
     assert [r.kind for r in page.rewrites] == ["price"] and page.understood == "lamp"
     assert all((r.product.price_cents or 0) <= 3000 for r in page.results)
-    assert search.page("lamp under $30", price_bounds=False).rewrites == ()
+    assert Pages(search).page("lamp under $30", price_bounds=False).rewrites == ()
 
 
 def test_explain_tells_the_place_the_score_and_the_reason(search: Search) -> None:
-    page = search.page("lamp", explain=True)
+    page = Pages(search).page("lamp", explain=True)
     assert page.explain[0]["product"] == page.results[0].product.id
     assert {"fusion", "sort"} <= set(page.explain[0]["scores"])
-    dear = next(r.product for r in search.page("lamp", sort="price_down").results)
-    told = search.explain("lamp under $5", dear.id)
+    dear = next(r.product for r in Pages(search).page("lamp", sort="price_down").results)
+    told = Pages(search).explain("lamp under $5", dear.id)
     assert told["end"] in ("not_found", "removed: price")
-    shown = search.explain("lamp", page.results[0].product.id)
+    shown = Pages(search).explain("lamp", page.results[0].product.id)
     assert (shown["end"], shown["place"]) == ("chosen", 1) and shown["features"]["bm25f"] > 0
     with pytest.raises(NothingHere, match="'nosuch'"):
-        search.explain("lamp", "nosuch")
+        Pages(search).explain("lamp", "nosuch")
 
 
 def test_steps_and_their_time_are_reported(search: Search) -> None:
@@ -109,7 +111,7 @@ def test_steps_and_their_time_are_reported(search: Search) -> None:
 @pytest.mark.parametrize("wrong", [{"page": 0}, {"size": 0}, {"size": 101}, {"sort": "colour"}])
 def test_a_page_out_of_range_is_refused(search: Search, wrong: dict[str, object]) -> None:
     with pytest.raises(BadInput, match="wanted page >= 1"):
-        search.page("lamp", **wrong)  # type: ignore[arg-type]
+        Pages(search).page("lamp", **wrong)  # type: ignore[arg-type]
 
 
 def test_selections_go_through_json_and_back() -> None:

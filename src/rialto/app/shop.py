@@ -20,7 +20,7 @@ from rialto.errors import EngineBusy, EngineError, NothingHere
 from rialto.find.catalogue import Catalogue
 from rialto.find.ingest import Ingest, read_catalogue
 from rialto.find.mapping import FieldMap
-from rialto.find.page import Shop as Pages
+from rialto.find.page import Pages
 from rialto.find.pipeline import Search, build
 from rialto.find.retrieve import TEXT_FIELDS, described
 from rialto.find.values import as_number

@@ -99,6 +99,7 @@ class Gallery:
         blobs: Where the studio keeps its files.
         brief, product: What was asked for.
         truth: Chance of a click by arm, from the made-up campaign.
+        first: Id of the first visitor; a log that is kept needs another in every process.
     """
 
     def __init__(
@@ -110,10 +111,11 @@ class Gallery:
         brief: Brief,
         product: Product,
         truth: Mapping[int, float],
+        first: int = 0,
     ) -> None:
         self.studio, self.log, self.brief, self.product, self._blobs = studio, log, brief, product, blobs
         self.truth = truth
-        self._asked = 0
+        self._first = self._asked = first
 
     @property
     def verdicts(self) -> Mapping[int, list[Verdict]]:
@@ -161,7 +163,7 @@ class Gallery:
             raise NothingHere(f"there is no placement {placement!r}; known: {known(placement, names)}.")
         ids = np.arange(self._asked, self._asked + count, dtype=np.uint64)
         self._asked += count
-        when = start_of(self.brief.starts) + ids.astype(np.float64)
+        when = start_of(self.brief.starts) + (ids - np.uint64(self._first)).astype(np.float64)
         asked = Requests.of({"placement": np.full(count, placement)}, ids=ids, time_s=when)
         return self.studio.choose(asked, seed=seed, explain=explain)
 
@@ -207,6 +209,7 @@ def open_gallery(
     *,
     variants: int = 6,
     seed: int = 0,
+    first: int = 0,
 ) -> Gallery:
     """Compose, check and admit a campaign's creatives; the made-up one where no parts are given.
 
@@ -221,7 +224,7 @@ def open_gallery(
         reasons = sorted({v.reason for vs in refused.values() for v in vs})
         raise BadInput(f"none of {len(creatives)} creatives passed every gate: {'; '.join(reasons[:5])}")
     truth = _truth([a.creative for a in studio.arms], seed)
-    return Gallery(studio, log=log, blobs=engines.blobs(), brief=brief, product=product, truth=truth)
+    return Gallery(studio, log=log, blobs=engines.blobs(), brief=brief, product=product, truth=truth, first=first)
 
 
 def _truth(creatives: Sequence[Creative], seed: int) -> dict[int, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable
 from threading import Lock, Thread
 from typing import TypeVar, cast
@@ -36,7 +37,7 @@ class Systems:
         self._makers: dict[str, Callable[[], object]] = {
             "shop": lambda: _tried(open_shop(engines, catalogue=catalogue)),
             "city": lambda: _started(LiveCity(engines, drivers=drivers, seed=seed)),
-            "studio": lambda: open_gallery(engines, self.log, seed=seed),
+            "studio": lambda: open_gallery(engines, self.log, seed=seed, first=secrets.randbits(62)),
         }
         self._made: dict[str, object] = {}
         self._failed: dict[str, str] = {}

@@ -42,7 +42,8 @@ def _serve(settings: SettingsFile, host: str | None, port: int | None, *, catalo
 
     chosen = load(settings)
     listening = _listen(host or chosen.serve.host, chosen.serve.port if port is None else port)
-    address = "http://{}:{}".format(*listening.getsockname()[:2])
+    where, number = listening.getsockname()[:2]
+    address = f"http://[{where}]:{number}" if ":" in where else f"http://{where}:{number}"
     systems = Systems(Engines(chosen), catalogue=catalogue)
     systems.warm()
     if greet:

@@ -130,7 +130,7 @@ def reference() -> str:
     lines += [
         f"| `{p.name}` | {p.default} | {_range(p.low, p.high)} | {p.unit} | {p.doc} |"
         for p in params().values()
-        if not p.name.startswith(("doctest.", "test.", "bench."))
+        if p.name.startswith(("find.", "match.", "show."))
     ]
     lines += ["", "## Commands", "", "| command | what it does |", "|---|---|", *_commands()]
     return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from rialto.errors import BadInput, NothingHere
 from rialto.find.catalogue import Catalogue
 from rialto.find.decide import SIZE, SORTS
 from rialto.find.facets import facets
+from rialto.find.pipeline import Search
 from rialto.find.records import BROWSE, Result, Rewrite, SearchPage, Selections
 from rialto.find.retrieve import LEXICAL_K
 from rialto.find.select import bounds_of, facet_mask, hard_mask, selections_of
@@ -24,15 +25,12 @@ from rialto.spine.explain import explain as fates_of
 from rialto.spine.params import Value
 from rialto.spine.pipeline import Outcome
 
-if TYPE_CHECKING:
-    from rialto.find.pipeline import Search  # which answers through this module
-
-__all__ = ["Shop", "answer", "explained"]
+__all__ = ["Pages", "answer", "explained"]
 
 _MOST = 100  # results of one page
 
 
-class Shop:
+class Pages:
     """What pages call: a search with its facets, its reasons and its suggestions.
 
     Args:
@@ -42,7 +40,7 @@ class Shop:
 
     def __init__(self, search: Search, queries: Mapping[str, float] | None = None) -> None:
         self.search = search
-        self._suggester = Suggester(search.catalogue, queries) if queries else search.suggester
+        self._suggester = Suggester(search.catalogue, queries)
 
     def page(self, text: str, *, watch: Callable[[Outcome], object] | None = None, **asked: Unpack[Asked]) -> SearchPage:
         """Answer one query with a page; `watch` is given the outcome behind it, for the decision log.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from time import monotonic
-from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,10 @@ from rialto.find.catalogue import Catalogue
 from rialto.find.decide import decider, sort_phase
 from rialto.find.facets import FacetTable
 from rialto.find.features import COSINE_WEIGHT, FEATURES, Knowledge, blend, features
-from rialto.find.page import Asked, answer, explained
 from rialto.find.query import Understood, understand
-from rialto.find.records import SearchPage, Selections
+from rialto.find.records import Selections
 from rialto.find.retrieve import Encode, QueryVectors, browse, described, documents, filter_columns, lexical, vector
 from rialto.find.select import filters
-from rialto.find.suggest import Suggester, Suggestion
 from rialto.ports import ModelCard, Models, TextIndex, VectorIndex
 from rialto.records import Candidates, Context, Requests
 from rialto.spine.features import matrix
@@ -181,42 +178,10 @@ class Search:
         asked, _ = self.requests(texts, selections=selections, sort=sort, ids=ids, time_s=time_s, params=params)
         return self.pipeline.run(asked, seed=seed, deadline_s=deadline_s, clock=clock, explain=explain)
 
-    def page(self, text: str, **asked: Unpack[Asked]) -> SearchPage:
-        """Answer one query with a page: results, facets with counts, rewrites, times, reasons on request.
-
-        Args:
-            text: What was typed; "" browses what is selected.
-            asked: Selections, page, size, sort, explain, ...: as `rialto.find.page.Asked` says.
-
-        Raises:
-            BadInput: page, size or sort is out of range, or a tunable is unknown.
-
-        Cost:
-            A search, and a pass over what it found for each facet with a selection.
-        """
-        return answer(self, text, **asked)[0]
-
-    def explain(self, text: str, product_id: str, *, selections: Selections | None = None) -> Mapping[str, Any]:
-        """Say what became of one product for one query: end, place, scores, features; end `not_found` where no leg brought it.
-
-        Raises:
-            NothingHere: the catalogue has no such product.
-        """
-        return explained(self, text, product_id, selections=selections)
-
-    def suggest(self, prefix: str, *, limit: int = 8) -> list[Suggestion]:
-        """Completions of what was typed so far."""
-        return self.suggester.complete(prefix, limit=limit)
-
     @cached_property
     def facet_table(self) -> FacetTable:
         """What facets count in; made on first use."""
         return FacetTable.of(self.catalogue)
-
-    @cached_property
-    def suggester(self) -> Suggester:
-        """What completes; made on first use from the catalogue alone. Set another to complete past queries too."""
-        return Suggester(self.catalogue)
 
     def close(self) -> None:
         """Let go of the engines."""

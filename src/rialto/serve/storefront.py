@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from rialto.app.shop import Shop
 from rialto.errors import BadRow, EngineError, NothingHere
-from rialto.find.page import Shop as Pages
+from rialto.find.page import Pages
 from rialto.find.records import Product, SearchPage
 from rialto.find.suggest import Suggestion
 from rialto.serve.answers import Happened
