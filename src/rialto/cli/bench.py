@@ -17,7 +17,7 @@ from typing import Annotated, cast
 
 import typer
 
-from rialto.cli.output import json_out, out, plain, table, tell
+from rialto.cli.output import json_out, out, plain, progress, table
 from rialto.errors import NothingHere, known
 
 __all__ = ["Metric", "bench", "find_benchmark", "machine"]
@@ -55,9 +55,10 @@ def bench(
     """Measure one thing beside its peer in the same run: medians of repeated runs, and their spread."""
     names = benchmarks() if name == "all" else [name]
     everything: list[Metric] = []
-    for each in names:
+    for n, each in enumerate(names):
         run = find_benchmark(each)
-        with tell.status(f"measuring {each} ..."):
+        with progress(f"measuring {each}", quiet=as_json) as advance:
+            advance(n, len(names))
             metrics = run(quick=quick)
         everything += metrics
         if not as_json:

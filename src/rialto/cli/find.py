@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rialto.cli.options import AsJson, Seed, SettingsFile, opened
-from rialto.cli.output import json_out, out, progress, table, tell
+from rialto.cli.output import Advance, json_out, out, progress, table, tell
 from rialto.errors import NothingHere
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rialto.app.shop import Shop
     from rialto.find.evaluate import Evaluation
     from rialto.find.records import Facet, FacetValue, SearchPage
+    from rialto.spine.learn import Examples, Fit
 
 __all__ = ["app", "evaluation_table", "print_page"]
 
@@ -178,11 +180,11 @@ def evaluate(
     with opened(settings) as engines:
         shop = _shop(engines, catalogue, mapping, quiet=as_json)
         judged = read_judgments(judgments, shop.search.catalogue, queries=queries)
-        with tell.status("measuring ..."):
+        with progress(f"measuring, training {folds} folds", quiet=as_json) as advance:
             found = measure(
                 shop.search,
                 judged,
-                fit=fitter("YetiRank"),
+                fit=_counted(fitter("YetiRank"), advance, folds),
                 score=scorer(engines.models()),
                 folds=folds,
                 seed=seed,
@@ -192,6 +194,19 @@ def evaluate(
         json_out(found.figures())
         return
     evaluation_table(found)
+
+
+def _counted(fit: Fit, advance: Advance, total: int) -> Fit:
+    """`fit`, telling after each training how many of `total` are done."""
+    done = count(1)
+
+    def counted(examples: Examples, seed: int) -> bytes:
+        body = fit(examples, seed)
+        advance(next(done), total)
+        return body
+
+    advance(0, total)
+    return counted
 
 
 def evaluation_table(found: Evaluation) -> None:
