@@ -9,7 +9,6 @@ import struct
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import count
-from math import isfinite
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -334,22 +333,9 @@ class KafkaEvents:
 
 
 def _message(row: int, event: Any) -> dict[str, Any]:
-    if not isinstance(event, Event):
-        raise BadRow(row, "event", event, "a rialto.records.Event")
-    for name in ("id", "key", "kind"):
-        if not isinstance(getattr(event, name), str):
-            raise BadRow(row, name, getattr(event, name), "a str")
-    if not event.id:
-        raise BadRow(row, "id", event.id, "a unique name of one character or more")
-    if not isinstance(event.body, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise BadRow(row, "body", event.body, "bytes")
-    if not isinstance(event.time_s, (int, float)) or not isfinite(event.time_s):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise BadRow(row, "time_s", event.time_s, "finite seconds since 1970")
-    try:
-        headers = [("id", event.id.encode()), ("kind", event.kind.encode()), ("time_s", _TIME.pack(event.time_s))]
-        return {"key": event.key.encode(), "value": event.body, "headers": headers}
-    except UnicodeEncodeError as error:
-        raise BadRow(row, "id, key or kind", error.object, "text without lone surrogates") from None
+    name, key, kind = Event.checked(row, event)
+    headers = [("id", name), ("kind", kind), ("time_s", _TIME.pack(event.time_s))]
+    return {"key": key, "value": event.body, "headers": headers}
 
 
 def _event(message: Any) -> Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import cached_property
 from time import monotonic
 from typing import Any, TypedDict, Unpack
 
@@ -39,8 +40,12 @@ class Pages:
     """
 
     def __init__(self, search: Search, queries: Mapping[str, float] | None = None) -> None:
-        self.search = search
-        self._suggester = Suggester(search.catalogue, queries)
+        self.search, self._queries = search, queries
+
+    @cached_property
+    def _suggester(self) -> Suggester:
+        """Made when first asked for: a search that is never typed into needs none."""
+        return Suggester(self.search.catalogue, self._queries)
 
     def page(self, text: str, *, watch: Callable[[Outcome], object] | None = None, **asked: Unpack[Asked]) -> SearchPage:
         """Answer one query with a page; `watch` is given the outcome behind it, for the decision log.
@@ -62,7 +67,7 @@ class Pages:
         return answer(self.search, text, **asked)
 
     def explain(self, text: str, product_id: str, *, selections: Selections | None = None) -> Mapping[str, Any]:
-        """What became of one product for one query; see `Search.explain`."""
+        """What became of one product for one query; see `explained`."""
         return explained(self.search, text, product_id, selections=selections)
 
     def suggest(self, prefix: str, *, limit: int = 8) -> list[Suggestion]:

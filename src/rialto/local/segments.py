@@ -21,12 +21,10 @@ import struct
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
-from rialto.errors import BadInput, BadRow, EngineBusy, EngineLost
+from rialto.errors import BadInput, EngineBusy, EngineLost
 from rialto.records import Event
 
 __all__ = [
@@ -101,7 +99,7 @@ def encode(events: Sequence[Event]) -> bytes:
     """
     parts: list[bytes] = []
     for row, event in enumerate(events, 1):
-        texts = _texts(row, event)
+        texts = Event.checked(row, event)
         parts.append(_EVENT.pack(event.time_s, *map(len, texts), len(event.body)))
         parts.extend(texts)
         parts.append(event.body)
@@ -109,24 +107,6 @@ def encode(events: Sequence[Event]) -> bytes:
     if len(payload) > _MOST_BYTES:
         raise BadInput(f"the batch has {len(payload)} bytes; wanted at most {_MOST_BYTES}. Append it in parts.")
     return payload
-
-
-def _texts(row: int, event: Any) -> tuple[bytes, bytes, bytes]:
-    if not isinstance(event, Event):
-        raise BadRow(row, "event", event, "a rialto.records.Event")
-    for name in ("id", "key", "kind"):
-        if not isinstance(getattr(event, name), str):
-            raise BadRow(row, name, getattr(event, name), "a str")
-    if not event.id:
-        raise BadRow(row, "id", event.id, "a unique name of one character or more")
-    if not isinstance(event.body, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise BadRow(row, "body", event.body, "bytes")
-    if not isinstance(event.time_s, (int, float)) or not isfinite(event.time_s):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise BadRow(row, "time_s", event.time_s, "finite seconds since 1970")
-    try:
-        return event.id.encode(), event.key.encode(), event.kind.encode()
-    except UnicodeEncodeError as error:
-        raise BadRow(row, "id, key or kind", error.object, "text without lone surrogates") from None
 
 
 def decode(payload: bytes) -> list[Event]:
