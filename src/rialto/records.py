@@ -158,6 +158,21 @@ class Candidates:
         """The rows at `rows`, which `offsets` (requests + 1,) divides among the requests."""
         return Candidates(offsets, self.ids[rows], {k: v[rows] for k, v in self.columns.items()})
 
+    def rows_of(self, part: Candidates) -> NDArray[np.int64]:
+        """Row here of each row of `part`, shape (part's rows,): the same request's row of the same id.
+
+        Raises:
+            BadInput: a row of `part` is not here.
+        """
+        names, codes = np.unique(np.concatenate([self.ids, part.ids]), return_inverse=True)
+        have = self.owner * len(names) + codes[: len(self)]
+        want = part.owner * len(names) + codes[len(self) :]
+        order = np.argsort(have, kind="stable")
+        at = np.minimum(np.searchsorted(have[order], want), max(len(have) - 1, 0))
+        if len(want) and (not len(have) or np.any(have[order[at]] != want)):
+            raise BadInput("a row names a candidate that is not among these; the record is damaged.")
+        return order[at] if len(want) else np.zeros(0, dtype=np.int64)
+
     def of(self, request: int) -> Candidates:
         """The candidates of one request, as a batch of one."""
         rows = slice(int(self.offsets[request]), int(self.offsets[request + 1]))

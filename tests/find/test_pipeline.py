@@ -177,10 +177,16 @@ def test_an_empty_batch_is_answered(search: Search) -> None:
 
 
 def test_features_are_the_declared_columns_in_float32(search: Search, texts: list[str]) -> None:
-    seen = search.search(texts).record.seen
-    assert set(FEATURES) <= set(seen.columns)
-    assert {seen.column(f).dtype for f in FEATURES} == {np.dtype(np.float32)}
-    assert not any(np.isinf(seen.column(f)).any() for f in FEATURES)
+    known = search.search(texts).record.known()
+    assert set(FEATURES) <= set(known.columns)
+    assert {known.column(f).dtype for f in FEATURES} == {np.dtype(np.float32)}
+    assert not any(np.isinf(known.column(f)).any() for f in FEATURES)
+
+
+def test_late_features_are_made_for_the_best_alone(search: Search, texts: list[str]) -> None:
+    record = search.search(texts, params={"find.rank.trees_depth": 7}).record
+    assert (record.late[0].counts == np.minimum(7, record.seen.counts)).all()
+    assert (~np.isnan(record.known().column("title_length"))).sum() == len(record.late[0])
 
 
 def test_the_first_result_of_a_model_number_is_that_model(search: Search, world: Shop) -> None:

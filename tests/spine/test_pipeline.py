@@ -22,6 +22,7 @@ from rialto.spine.retrieve import Filter, Source, empty
 
 SIZE = Param("test.size", 3, low=0, high=50, unit="results", doc="Results.")
 SWAP = Param("test.swap", 0.5, low=0.0, high=0.9, unit="share", doc="Swapped lists.")
+DEPTH = Param("test.depth", 4, low=0, high=50, unit="candidates", doc="Ordered by the dear phase.")
 KEEP = Param("test.keep", 5, low=0, high=50, unit="candidates", doc="Kept by the cheap phase.")
 
 
@@ -37,6 +38,9 @@ def two_legs(name: str, salt: int) -> Source:
     return Source(name, fetch)
 
 
+LATE = Features("late", ("late",), lambda r, c, x: {"late": c.column("gap") + (c.ids % 3).astype(np.float32)})
+
+
 def chain(**changes: Any) -> Pipeline:
     parts: dict[str, Any] = {
         "sources": [two_legs("left", 3), two_legs("right", 5)],
@@ -47,7 +51,7 @@ def chain(**changes: Any) -> Pipeline:
         "features": [Features("own", ("gap",), lambda r, c, x: {"gap": (c.ids % 4).astype(np.float32)})],
         "phases": [
             Phase("cheap", lambda r, c, x: np.where(c.ids == 3, np.nan, c.ids % 5.0), KEEP),
-            Phase("dear", lambda r, c, x: c.column("gap") + c.column("score") * 0.1),
+            Phase("dear", lambda r, c, x: c.column("late") + c.column("score") * 0.1, depth=DEPTH, features=[LATE]),
         ],
         "decider": slate(SIZE, SWAP),
     }
@@ -245,3 +249,16 @@ def test_sampling_keeps_the_same_requests_in_any_batch() -> None:
     alone = [n for n in ns if len(chain().run(asked([n]), sample=0.3, seed=1).trace.sampled)]
     assert out.trace.sampled.tolist() == alone
     assert 4 < len(alone) < 25
+
+
+def test_a_phase_with_a_depth_orders_the_best_and_leaves_the_rest_behind_in_their_order() -> None:
+    run = chain().run(asked([7, 8]), explain=True)
+    for b in range(2):
+        cheap, dear = run.trace.details["cheap"].of(b), run.trace.details["dear"].of(b)
+        held = dict(zip(cheap.ids.tolist(), cheap.column("score").tolist()))
+        late = dear.column("late")
+        near, far = dear.ids[~np.isnan(late)].tolist(), dear.ids[np.isnan(late)].tolist()
+        assert len(near) == min(4, len(dear)) and all(held[n] >= held[f] for n in near for f in far)
+        score = dict(zip(dear.ids.tolist(), dear.column("score").tolist()))
+        assert all(score[n] > score[f] for n in near for f in far)
+        assert sorted(far, key=lambda i: -score[i]) == sorted(far, key=lambda i: -held[i])

@@ -10,29 +10,35 @@ from numpy.typing import NDArray
 
 from rialto.errors import BadInput
 from rialto.find.catalogue import Catalogue
-from rialto.find.kernels import MATCH, cosine, match, overlap, valued
+from rialto.find.kernels import MATCH, SHARES, cosine, match, overlap, shares, valued
 from rialto.find.phrases import Phrases
-from rialto.find.retrieve import TEXT_FIELDS, QueryVectors
-from rialto.find.terms import FIELDS, Terms, analyse
+from rialto.find.retrieve import QueryVectors
+from rialto.find.terms import Terms, analyse
+from rialto.find.weights import DEFAULT, Weights
 from rialto.records import Candidates, Columns, Context, Requests
 from rialto.spine.features import Features
 from rialto.spine.params import Param
 
-__all__ = ["FEATURES", "Knowledge", "blend", "features"]
+__all__ = ["FEATURES", "FIRST", "LATE", "AskedTerms", "Knowledge", "asked_terms", "features", "first"]
 
-COSINE_WEIGHT = Param("find.features.cosine", 0.3, low=0, high=10, unit="shares", doc="Weight of cosine beside the BM25F share.")
 FEEDBACK = Param(
     "find.features.feedback", 20, low=1, high=1000, unit="candidates", doc="Best candidates that the rest is compared with."
 )
 _MOST_TERMS = 32  # terms of a query that count
 
-FEATURES = (
-    *MATCH, "cosine", "blend", "blend_share", "bm25f_top", "cosine_top", "rank_text", "rank_cosine", "rrf",
+FIRST = (*SHARES, "cosine", "query_terms")
+"""Columns of every candidate: what the first phase scores by."""
+
+LATE = (
+    *(name for name in MATCH if name not in SHARES), "fused", "blend_share", "bm25f_top", "cosine_top", "rank_text", "rank_cosine", "rrf",
     "value_hits", "value_misses", "brand_named", "centroid", "profile", "type_share",
     "price_log", "price_typical", "age_years", "rating_mean", "rating_log", "sold_out_flag", "facts",
-    "query_terms", "query_idf", "query_full", "query_top",
+    "query_idf", "query_full", "query_top",
 )  # fmt: skip
-"""Columns that the features step makes; a model names those that it reads."""
+"""Columns of the best candidates by the first phase: what only the trees read."""
+
+FEATURES = FIRST + LATE
+"""All columns that a model may name as its inputs."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Knowledge:
         fact_offsets, fact_name: Attribute names (labels and measures) of each product, compressed sparse rows.
         fact_weight: How telling each name is, shape (names,).
         type_code: Category of each product, shape (products,), int64; -1 = none.
+        weights: How BM25F weighs the fields.
     """
 
     catalogue: Catalogue
@@ -59,11 +66,13 @@ class Knowledge:
     fact_name: NDArray[np.int32]
     fact_weight: NDArray[np.float64]
     type_code: NDArray[np.int64]
+    weights: Weights
 
     @classmethod
     def of(
-        cls, catalogue: Catalogue, *, vectors: QueryVectors | None = None, units: NDArray[np.float32] | None = None
-    ) -> Knowledge:
+        cls, catalogue: Catalogue, *, vectors: QueryVectors | None = None, units: NDArray[np.float32] | None = None,
+        weights: Weights | None = None,
+    ) -> Knowledge:  # fmt: skip
         """Read a catalogue; about 10,000 products a second."""
         if (units is None) != (vectors is None) or (units is not None and len(units) != len(catalogue)):
             raise BadInput(
@@ -84,24 +93,38 @@ class Knowledge:
         paths = catalogue.text("category").astype(str)
         codes = np.unique(paths, return_inverse=True)[1].astype(np.int64) if len(paths) else np.zeros(0, dtype=np.int64)
         types = np.where(paths == "", -1, codes)
-        return cls(catalogue, Terms.of(catalogue), Phrases.of(catalogue), units, vectors, offsets, name, weight, types)
+        return cls(
+            catalogue,
+            Terms.of(catalogue),
+            Phrases.of(catalogue),
+            units,
+            vectors,
+            offsets,
+            name,
+            weight,
+            types,
+            weights or DEFAULT,
+        )
+
+
+def first(knowledge: Knowledge) -> Features:
+    """The Features step of every candidate; columns as `FIRST`, float32, NaN where something is not known."""
+
+    def compute(requests: Requests, candidates: Candidates, context: Context) -> Columns:
+        asked = asked_terms(knowledge, requests, candidates)
+        terms = np.diff(asked.starts).astype(np.float32)[asked.owner]
+        return _shares(knowledge, asked) | {"cosine": _cosine(knowledge, asked), "query_terms": terms}
+
+    return Features("first", FIRST, compute)
 
 
 def features(knowledge: Knowledge) -> Features:
-    """The Features step; columns as `FEATURES`, float32, NaN where something is not known."""
+    """The Features step of the best candidates; columns as `LATE`, float32, NaN where something is not known."""
 
     def compute(requests: Requests, candidates: Candidates, context: Context) -> Columns:
         return _compute(knowledge, requests, candidates)
 
-    return Features("features", FEATURES, compute)
-
-
-def blend(share: NDArray[np.float32], cos: NDArray[np.float32], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """BM25F as a share of the most it could be, plus `weight` x cosine; shape (rows,). What is missing counts nothing.
-
-    Both parts lie in about 0..1 whatever the query, so that one weight suits all, unlike sums of raw scores.
-    """
-    return np.nan_to_num(share.astype(np.float64), nan=0.0) + weight * np.nan_to_num(cos.astype(np.float64), nan=0.0)
+    return Features("features", LATE, compute)
 
 
 @lru_cache(maxsize=10_000)
@@ -109,59 +132,77 @@ def _asked(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(analyse(text)))[:_MOST_TERMS]
 
 
-def _compute(k: Knowledge, requests: Requests, candidates: Candidates) -> Columns:
+@dataclass(frozen=True, slots=True)
+class AskedTerms:
+    """Queries as term numbers, behind one another, and the catalogue rows that they are compared with."""
+
+    texts: list[str]
+    rows: NDArray[np.int64]
+    owner: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    terms: NDArray[np.int32]
+    idf: NDArray[np.float64]
+
+
+def asked_terms(k: Knowledge, requests: Requests, candidates: Candidates) -> AskedTerms:
+    """The words of a batch's queries as numbers, and where their candidates stand in the catalogue."""
     texts = [str(t) for t in requests.column("text").tolist()]
-    rows, owner, offsets = np.maximum(k.catalogue.rows(candidates.ids), 0), candidates.owner, candidates.offsets
-    asked = [k.terms.numbers(_asked(t)) for t in texts]
-    told = [k.terms.idf(n) for n in asked]
-    out: dict[str, NDArray[np.float32]] = _matched(k, rows, owner, asked, told)
-    out["cosine"] = _cosine(k, texts, rows, owner)
-    blended = blend(out["bm25f_share"], out["cosine"], COSINE_WEIGHT.of(requests)[owner])
-    out["blend"] = blended.astype(np.float32)
-    out |= _within(offsets, candidates.ids, out, blended)
-    said = k.phrases.said(texts)
+    numbers = [k.terms.numbers(_asked(t)) for t in texts]
+    starts = np.concatenate([[0], np.cumsum([len(n) for n in numbers])]).astype(np.int64)
+    terms = np.concatenate([np.zeros(0, dtype=np.int32), *numbers]).astype(np.int32)
+    rows = np.maximum(k.catalogue.rows(candidates.ids), 0)
+    return AskedTerms(texts, rows, candidates.owner, starts, terms, k.terms.idf(terms))
+
+
+def _compute(k: Knowledge, requests: Requests, candidates: Candidates) -> Columns:
+    asked, offsets = asked_terms(k, requests, candidates), candidates.offsets
+    rows, owner = asked.rows, asked.owner
+    fused = candidates.column("score:fusion").astype(np.float64)
+    given = {name: candidates.column(name) for name in FIRST} | {"fused": fused.astype(np.float32)}
+    out: dict[str, NDArray[np.float32]] = _matched(k, asked) | given
+    out |= _within(offsets, candidates.ids, out)
+    said = k.phrases.said(asked.texts)
     labels = k.catalogue.labels
     values = valued(
         rows, owner, said.offsets, said.pair, said.name, said.phrase, labels.offsets, labels.pair, labels.pair_name, len(labels.names)
     )  # fmt: skip
     out["value_hits"], out["value_misses"] = values[:, 0], values[:, 1]
-    out["brand_named"] = k.phrases.brand_named(texts, rows, owner)
-    out |= _agreement(k, requests, candidates, rows, blended)
+    out["brand_named"] = k.phrases.brand_named(asked.texts, rows, owner)
+    out |= _agreement(k, requests, candidates, rows, fused)
     out |= _shelf(k.catalogue, rows)
-    out |= _of_query(offsets, owner, asked, told, out)
-    return {name: out[name] for name in FEATURES}
+    out |= _of_query(offsets, asked, out)
+    return {name: out[name] for name in LATE}
 
 
-def _matched(
-    k: Knowledge,
-    rows: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    asked: list[NDArray[np.int32]],
-    told: list[NDArray[np.float64]],
-) -> dict[str, NDArray[np.float32]]:
-    weight = np.array([f.boost for name in FIELDS for f in TEXT_FIELDS if f.name == name])
-    b = np.array([f.b for name in FIELDS for f in TEXT_FIELDS if f.name == name])
-    starts = np.concatenate([[0], np.cumsum([len(a) for a in asked])]).astype(np.int64)
-    terms = np.concatenate([np.zeros(0, dtype=np.int32), *asked]).astype(np.int32)
-    idf = np.concatenate([np.zeros(0), *told])
-    t = k.terms
-    table = match(rows, owner, starts, terms, idf, t.offsets, t.terms, t.mean_length, weight, b, TEXT_FIELDS[0].k1)
+def _shares(k: Knowledge, asked: AskedTerms) -> dict[str, NDArray[np.float32]]:
+    t, w = k.terms, k.weights
+    table = shares(
+        asked.rows, asked.owner, asked.starts, asked.terms, asked.idf, t.offsets, t.terms, t.mean_length, w.boost, w.b, w.k1
+    )
+    return {name: np.ascontiguousarray(table[:, at]) for at, name in enumerate(SHARES)}
+
+
+def _matched(k: Knowledge, asked: AskedTerms) -> dict[str, NDArray[np.float32]]:
+    t, w = k.terms, k.weights
+    table = match(
+        asked.rows, asked.owner, asked.starts, asked.terms, asked.idf, t.offsets, t.terms, t.mean_length, w.boost, w.b, w.k1
+    )
     return {name: table[:, at] for at, name in enumerate(MATCH)}
 
 
-def _cosine(k: Knowledge, texts: list[str], rows: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.float32]:
-    if k.units is None or k.vectors is None or not len(rows):
-        return np.full(len(rows), np.nan, dtype=np.float32)
-    return cosine(rows, owner, np.ascontiguousarray(k.vectors.of(texts)), k.units)
+def _cosine(k: Knowledge, asked: AskedTerms) -> NDArray[np.float32]:
+    if k.units is None or k.vectors is None or not len(asked.rows):
+        return np.full(len(asked.rows), np.nan, dtype=np.float32)
+    return cosine(asked.rows, asked.owner, np.ascontiguousarray(k.vectors.of(asked.texts)), k.units)
 
 
 def _within(
-    offsets: NDArray[np.int64], ids: NDArray[np.int64], out: dict[str, NDArray[np.float32]], blended: NDArray[np.float64]
+    offsets: NDArray[np.int64], ids: NDArray[np.int64], out: dict[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float32]]:
     """Where a candidate stands among its request's: scores next to the best one's, and ranks (missing last)."""
     text, cos = _ranks(offsets, ids, out["bm25f"]), _ranks(offsets, ids, out["cosine"])
     return {
-        "blend_share": _to_best(offsets, blended.astype(np.float32), ratio=True),
+        "blend_share": _to_best(offsets, out["fused"], ratio=True),
         "bm25f_top": _to_best(offsets, out["bm25f"], ratio=True),
         "cosine_top": _to_best(offsets, out["cosine"], ratio=False),
         "rank_text": text,
@@ -247,18 +288,18 @@ def _shelf(catalogue: Catalogue, rows: NDArray[np.int64]) -> dict[str, NDArray[n
 
 
 def _of_query(
-    offsets: NDArray[np.int64], owner: NDArray[np.int64], asked: list[NDArray[np.int32]], told: list[NDArray[np.float64]],
-    out: dict[str, NDArray[np.float32]],
-) -> dict[str, NDArray[np.float32]]:  # fmt: skip
+    offsets: NDArray[np.int64], asked: AskedTerms, out: dict[str, NDArray[np.float32]]
+) -> dict[str, NDArray[np.float32]]:
     """What is so of the query: alike for all of its candidates, so that trees can ask about both at once."""
     full = np.add.reduceat(np.append(np.nan_to_num(out["all_terms"], nan=0.0), 0.0), offsets[:-1]) * (np.diff(offsets) > 0)
     made = {
-        "query_terms": np.array([len(a) for a in asked], dtype=np.float32),
-        "query_idf": np.array([t.max(initial=0.0) for t in told], dtype=np.float32),
+        "query_idf": np.array(
+            [asked.idf[a:b].max(initial=0.0) for a, b in zip(asked.starts, asked.starts[1:])], dtype=np.float32
+        ),
         "query_full": np.log1p(full),
         "query_top": _segment_max(offsets, out["bm25f_share"]),
     }
-    return {name: values[owner].astype(np.float32) for name, values in made.items()}
+    return {name: values[asked.owner].astype(np.float32) for name, values in made.items()}
 
 
 def _owner(offsets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from time import monotonic
 
@@ -13,26 +15,29 @@ from rialto.errors import BadInput
 from rialto.find.catalogue import Catalogue
 from rialto.find.decide import decider, sort_phase
 from rialto.find.facets import FacetTable
-from rialto.find.features import COSINE_WEIGHT, FEATURES, Knowledge, blend, features
+from rialto.find.features import FEATURES, Knowledge, features, first
+from rialto.find.fusion import Fusion
 from rialto.find.query import Understood, understand
 from rialto.find.records import Selections
 from rialto.find.retrieve import Encode, QueryVectors, browse, described, documents, filter_columns, lexical, vector
 from rialto.find.select import filters
+from rialto.find.weights import DEFAULT, Weights
 from rialto.ports import ModelCard, Models, TextIndex, VectorIndex
-from rialto.records import Candidates, Context, Requests
+from rialto.records import Candidates, Context, Requests, hash64
 from rialto.spine.features import matrix
 from rialto.spine.params import Param, Value, overrides_of
 from rialto.spine.pipeline import Outcome, Pipeline
 from rialto.spine.rank import Phase, previous_score
 from rialto.spine.retrieve import Source
 
-__all__ = ["RANKER", "TREES_DEPTH", "Search", "below", "build", "within"]
+__all__ = ["RANKER", "TREES_DEPTH", "Search", "build"]
 
 RANKER = "find.ranker"
-FUSION = Param("find.rank.fusion", "blend", doc="First score: blend (BM25F share + cosine), rrf, or the name of a feature.")
+FUSION = Param(
+    "find.rank.fusion", "learned", doc="First score: learned (a fixed blend until judgments taught one), or a column's name."
+)
 FUSION_KEEP = Param("find.rank.fusion_keep", 400, low=1, high=10_000, unit="candidates", doc="Candidates that pages can reach.")
 TREES_DEPTH = Param("find.rank.trees_depth", 100, low=1, high=10_000, unit="candidates", doc="Candidates that the trees order.")
-_FAR = 1e6  # what the trees did not order stands behind what they did
 _CHUNK = 2048  # products that are given to an engine at a time
 
 
@@ -81,6 +86,7 @@ class Search:
         self._query_vectors = QueryVectors(encode) if encode else None
         self._encoder_name = encoder_name
         self._units = units
+        self.weights, self.fusion = DEFAULT, Fusion.fixed()
         self.refresh()
 
     def index(self) -> NDArray[np.float32] | None:
@@ -112,16 +118,29 @@ class Search:
             _check_inputs(live[1])
         vectors = self._query_vectors if self._units is not None else None
         self.knowledge = Knowledge.of(self.catalogue, vectors=vectors, units=self._units) if self._stale() else self.knowledge
-        c = self.catalogue
+        c, fusion = self.catalogue, self.fusion
         self.pipeline = Pipeline(
             name="find",
             sources=[lexical(self._text, c), *self._vector_leg(), browse(c)],
             filters=filters(c),
-            features=[features(self.knowledge)],
-            phases=[Phase("fusion", _fusion, keep=FUSION_KEEP), *self._trees(live), sort_phase(c)],
+            features=[first(self.knowledge)],
+            phases=[Phase("fusion", lambda r, c, x: _fused(fusion, r, c), keep=FUSION_KEEP), self._trees(live), sort_phase(c)],
             decider=decider(c),
-            versions={"catalogue": c.version, "encoder": self._encoder_name, RANKER: live[0] if live else ""},
+            versions={
+                "catalogue": c.version,
+                "encoder": self._encoder_name,
+                "tuning": self.tuning,
+                RANKER: live[0] if live else "",
+            },
         )
+
+    def tuned(self, weights: Weights, fusion: Fusion) -> Search:
+        """The same search over the same engines with other weights of the fields and another fusion; cheap."""
+        other = copy(self)
+        other.weights, other.fusion = weights, fusion
+        other.knowledge = replace(self.knowledge, weights=weights)
+        other.refresh()
+        return other
 
     def requests(
         self,
@@ -178,6 +197,18 @@ class Search:
         asked, _ = self.requests(texts, selections=selections, sort=sort, ids=ids, time_s=time_s, params=params)
         return self.pipeline.run(asked, seed=seed, deadline_s=deadline_s, clock=clock, explain=explain)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Columns that a ranker of this search may read."""
+        return FEATURES
+
+    @property
+    def tuning(self) -> str:
+        """A checksum of the fields' weights and the fusion, 16 hexadecimal digits; "" for the defaults."""
+        if self.weights.same(DEFAULT) and np.array_equal(self.fusion.weights, Fusion.fixed().weights):
+            return ""
+        return f"{hash64(self.weights.to_json() + self.fusion.to_json()):016x}"
+
     @cached_property
     def facet_table(self) -> FacetTable:
         """What facets count in; made on first use."""
@@ -198,44 +229,22 @@ class Search:
             return []
         return [vector(self._vectors, self._query_vectors, self.catalogue)]
 
-    def _trees(self, live: tuple[str, ModelCard] | None) -> list[Phase]:
-        """The trees phase with the live model; none without one, and then the fusion score ranks."""
+    def _trees(self, live: tuple[str, ModelCard] | None) -> Phase:
+        """The trees over the best by fusion; without a live model the fusion's order stays, and the features are there to learn from."""
         models = self._models
-        if live is None or models is None:
-            return []
-        version, inputs = live[0], live[1].inputs
 
         def score(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.float64]:
-            near = within(candidates, TREES_DEPTH.of(requests))
-            out = below(candidates.column("score"))
-            rows = np.flatnonzero(near)
-            out[rows] = models.score(version, matrix(candidates.at(rows, np.array([0, len(rows)])), inputs)) if len(rows) else 0.0
-            return out
+            if live is None or models is None or not len(candidates):
+                return previous_score(requests, candidates)
+            return models.score(live[0], matrix(candidates, live[1].inputs))
 
-        return [Phase("trees", score, otherwise=previous_score)]
-
-
-def within(candidates: Candidates, depth: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """The best `depth` (requests,) candidates of each request by the score so far, ties by id; shape (rows,)."""
-    order = np.lexsort((candidates.ids, -candidates.column("score"), candidates.owner))
-    near = np.empty(len(candidates), dtype=np.bool_)
-    place = np.arange(len(candidates)) - candidates.offsets[candidates.owner]
-    near[order] = place < depth[candidates.owner]
-    return near
+        step = features(self.knowledge)
+        return Phase("trees", score, otherwise=previous_score, depth=TREES_DEPTH, features=[step])
 
 
-def below(score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores in the same order that lie below any that trees give; shape (rows,)."""
-    return np.asarray(score - _FAR)
-
-
-def _fusion(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.float64]:
+def _fused(fusion: Fusion, requests: Requests, candidates: Candidates) -> NDArray[np.float64]:
     how = str(FUSION.one(requests))
-    if how == "blend":
-        weight = COSINE_WEIGHT.of(requests)[candidates.owner]
-        made = blend(candidates.column("bm25f_share"), candidates.column("cosine"), weight)
-    else:
-        made = candidates.column(how).astype(np.float64)
+    made = fusion.score(candidates) if how == "learned" else candidates.column(how).astype(np.float64)
     # A page without words has no text to match: popularity, which the leg ranked by, decides.
     browsed = candidates.column("rank_browse").astype(np.float64)
     return np.where(np.isnan(browsed), made, -browsed)

@@ -16,6 +16,7 @@ __all__ = [
     "Product",
     "Result",
     "Rewrite",
+    "RuleEffect",
     "SearchPage",
     "Selections",
     "Value",
@@ -138,11 +139,19 @@ def _end(value: object) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """One thing that the query understanding did: its `kind` (`normalise`, `price`, ...), what stood there and what came of it."""
+    """One thing that the query understanding did.
+
+    Args:
+        kind: `normalise`, `price`, `spelling`, `synonym`, ...
+        before: What stood there.
+        after: What came of it.
+        id: Its name for undoing it, `spelling:labtop`; "" = it cannot be undone.
+    """
 
     kind: str
     before: str
     after: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +194,29 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleEffect:
+    """What a merchandising rule did to one product of an answer.
+
+    Args:
+        rule, name, owner: Id of the rule, what people call it, who answers for it.
+        action: `pin`, `hide`, `boost`, `bury` or `redirect`.
+        product: The shop's id of the product; "" for a redirect.
+        before: Its place without rules, from 1; 0 = not among the results.
+        after: Its place now; 0 = not among the results.
+        told: The sentence that people read.
+    """
+
+    rule: str
+    name: str
+    owner: str
+    action: str
+    product: str
+    before: int
+    after: int
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
 class SearchPage:
     """A page of results, ready to be shown.
 
@@ -196,6 +228,8 @@ class SearchPage:
         took_ms: Step -> milliseconds, in order, `total` last.
         fallbacks: Steps that their fallback answered.
         explain: One row a candidate where asked for: id, end, place, scores, features.
+        redirect: Where a rule sends the shopper: an address, a path, or `category:PATH`; "" = nowhere.
+        rules: What merchandising rules did to the results.
     """
 
     text: str
@@ -213,3 +247,5 @@ class SearchPage:
     took_ms: Mapping[str, float]
     fallbacks: tuple[str, ...] = ()
     explain: tuple[Mapping[str, Any], ...] = ()
+    redirect: str = ""
+    rules: tuple[RuleEffect, ...] = ()

@@ -12,7 +12,8 @@ from rialto.errors import BadInput
 from rialto.find.catalogue import Catalogue
 from rialto.find.records import BROWSE, join_path, split_path
 from rialto.find.select import bounds_of, clauses, facet_mask, hard_mask, selections_of
-from rialto.ports import Hits, TextField, TextIndex, TextQuery, VectorIndex
+from rialto.find.weights import DEFAULT
+from rialto.ports import Hits, TextIndex, TextQuery, VectorIndex
 from rialto.records import Candidates, Columns, Context, Requests
 from rialto.spine.params import Param
 from rialto.spine.retrieve import Source, empty
@@ -24,11 +25,7 @@ VECTOR_K = Param("find.retrieve.vector", 200, low=0, high=100_000, unit="candida
 BROWSE_K = Param("find.retrieve.browse", 1000, low=0, high=100_000, unit="candidates", doc="Candidates of a page without words.")
 MATCH_SHARE = Param("find.retrieve.match_share", 0.0, low=0, high=1, unit="share", doc="Words of a query that must match.")
 
-TEXT_FIELDS = (
-    TextField("title", boost=3.0, k1=0.9), TextField("names", boost=2.0, k1=0.9), TextField("brand", boost=2.0, k1=0.9),
-    TextField("category", boost=2.0, k1=0.9), TextField("description", boost=1.0, k1=0.9),
-    TextField("attributes", boost=0.5, k1=0.9),
-)  # fmt: skip
+TEXT_FIELDS = DEFAULT.fields()
 """The fields of the lexical leg, with the weights that the features' BM25F uses too."""
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from rialto.find.features import FEATURES
 from rialto.find.judgments import Judged
-from rialto.find.pipeline import TREES_DEPTH, Search, within
+from rialto.find.pipeline import Search
 from rialto.records import Candidates
 from rialto.spine.evaluate import Judgments
 from rialto.spine.features import matrix
 from rialto.spine.learn import Examples
 
-__all__ = ["INPUTS", "by_fusion", "examples_of", "from_judgments", "grades_of"]
+__all__ = ["INPUTS", "examples_of", "from_judgments", "grades_of", "near"]
 
 INPUTS = FEATURES
 """Features that a ranker is trained on."""
@@ -36,13 +36,13 @@ def from_judgments(search: Search, judged: Judged, *, names: Sequence[str] = INP
         A search for each query.
     """
     outcome = search.search(judged.texts)
-    near = within(by_fusion(outcome.ranked), TREES_DEPTH.of(outcome.requests))
-    return examples_of(outcome.ranked.keep(near), judged.judgments, names=names)
+    return examples_of(near(outcome.ranked), judged.judgments, names=names)
 
 
-def by_fusion(candidates: Candidates) -> Candidates:
-    """The candidates with the fusion score as their score, whatever phases came after it."""
-    return candidates.with_columns({"score": candidates.column("score:fusion")})
+def near(candidates: Candidates) -> Candidates:
+    """The candidates that the trees order, those that have their features, with the fusion score as their score."""
+    scored = candidates.with_columns({"score": candidates.column("score:fusion")})
+    return scored.keep(~np.isnan(candidates.column("title_length")))
 
 
 def examples_of(candidates: Candidates, judgments: Judgments, *, names: Sequence[str] = INPUTS) -> Examples:

@@ -84,10 +84,11 @@ def _ends(
 
 def _numbers(details: Mapping[str, Candidates]) -> dict[int, dict[str, float]]:
     numbers: dict[int, dict[str, float]] = {}
-    for step in ("retrieve", "features"):
-        rows = details[step]
+    told: set[str] = {"score", "removed"}
+    for rows in details.values():
         for name, values in rows.columns.items():
-            if values.dtype.kind in "fiub":
+            if values.dtype.kind in "fiub" and name not in told and not name.startswith("score:"):
+                told.add(name)
                 for i, v in zip(rows.ids.tolist(), values.tolist()):
                     numbers.setdefault(i, {})[name] = float(v)
     for i in details["retrieve"].ids.tolist():

@@ -100,7 +100,7 @@ def _event(outcome: Outcome) -> Event:
 
 
 def encode(record: Recorded) -> bytes:
-    """A record as bytes: a JSON head, then four Arrow tables, each part behind its length.
+    """A record as bytes: a JSON head, then Arrow tables, each part behind its length: three, and two for each phase with features of its own.
 
     Example:
         >>> from rialto.spine.pipeline import Recorded
@@ -111,20 +111,26 @@ def encode(record: Recorded) -> bytes:
         ['a']
     """
     r, c, d = record.requests, record.seen, record.decisions
-    head = {"pipeline": record.pipeline, "seed": record.seed, "versions": dict(record.versions), "fallbacks": record.fallbacks}
+    head = {"pipeline": record.pipeline, "seed": record.seed, "versions": dict(record.versions), "fallbacks": record.fallbacks,
+            "late": len(record.late)}  # fmt: skip
     asked = {"ids": r.ids, "time_s": r.time_s} | {f"c:{k}": v for k, v in r.columns.items()}
     asked |= {f"o:{k}": v for k, v in r.overrides.items()} | {"seen": c.counts, "chosen": d.counts}
     chosen = {"ids": d.ids, "rows": d.rows, "scores": d.scores, "propensity": d.propensity}
     parts = [json.dumps(head).encode(), _packed(asked), _packed({"ids": c.ids} | {f"c:{k}": v for k, v in c.columns.items()})]
     parts.append(_packed(chosen))
+    for late in record.late:
+        parts += [_packed({"counts": late.counts}), _packed({"ids": late.ids} | {f"c:{k}": v for k, v in late.columns.items()})]
     return b"".join(len(p).to_bytes(8, "little") + p for p in parts)
 
 
 def decode(body: bytes) -> Recorded:
     """The record in `body`; `BadInput` where it is not one."""
     try:
-        head, asked, seen, chosen = _parts(body)
+        head, asked, seen, chosen, *late = _parts(body)
         fields, r, c, d = json.loads(head), _unpacked(asked), _unpacked(seen), _unpacked(chosen)
+        if len(late) != 2 * fields.get("late", 0):
+            raise ValueError(f"it holds {len(late)} parts of late columns; its head names {fields.get('late', 0)} pairs")
+        ordered = tuple(_ordered(_unpacked(n), _unpacked(rows)) for n, rows in zip(late[::2], late[1::2]))
     except (ValueError, KeyError, pa.ArrowException) as e:
         raise BadInput(f"these {len(body)} bytes are not a decision record: {e}") from None
     requests = Requests(r["ids"], r["time_s"], _named(r, "c:"), _named(r, "o:"))
@@ -136,13 +142,18 @@ def decode(body: bytes) -> Recorded:
         int(fields["seed"]),
         fields["versions"],
         tuple(fields["fallbacks"]),
+        ordered,
     )
+
+
+def _ordered(counts: Columns, rows: Columns) -> Candidates:
+    return Candidates(_offsets(counts["counts"]), rows["ids"], _named(rows, "c:"))
 
 
 def _parts(body: bytes) -> list[bytes]:
     parts: list[bytes] = []
     at = 0
-    for _ in range(4):
+    while at < len(body) or len(parts) < 4:
         size = int.from_bytes(body[at : at + 8], "little")
         part = body[at + 8 : at + 8 + size]
         if at + 8 > len(body) or len(part) != size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numba as nb
@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.records import Candidates, Context, Requests
+from rialto.spine.features import Features
 from rialto.spine.params import Param
 
-__all__ = ["Phase", "best", "best_plain", "previous_score", "sink"]
+__all__ = ["BEHIND", "Phase", "behind", "best", "best_plain", "previous_score", "sink"]
+
+BEHIND = 1e6
+"""How far behind those that a phase with a depth orders, the others stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,9 @@ class Phase:
         name: What the trace calls it, and what `cut` counts under.
         score: Scores rows from the request and the candidate alone, shape (rows,) float64, higher is better.
         keep: Candidates of each request that go on; None = all.
+        depth: Candidates of each request that it orders, the best by the score so far; the others keep their order behind them.
+            None = all.
+        features: Groups of columns made for those that it orders and for no others, before it scores them; NaN for the rest.
         otherwise: Declared fallback; None = its failure fails the run. `previous_score` keeps the phase before's order.
         budget_s: Most seconds it may take, within the run's deadline.
     """
@@ -32,6 +39,13 @@ class Phase:
     keep: Param | None = None
     otherwise: Callable[[Requests, Candidates], NDArray[np.float64]] | None = None
     budget_s: float = float("inf")
+    depth: Param | None = None
+    features: Sequence[Features] = ()
+
+
+def behind(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores in the same order, behind any that a phase with a depth gives to those that it orders."""
+    return np.asarray(score - BEHIND)
 
 
 def previous_score(requests: Requests, candidates: Candidates) -> NDArray[np.float64]:

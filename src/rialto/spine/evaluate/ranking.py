@@ -12,7 +12,7 @@ from rialto.errors import BadInput
 from rialto.spine.evaluate.intervals import Interval, bootstrap
 from rialto.spine.rank import sink
 
-__all__ = ["Graded", "Judgments", "Kind", "graded", "labelled", "mrr", "ndcg", "ranking", "recall", "unjudged"]
+__all__ = ["best_dcg", "Graded", "Judgments", "Kind", "graded", "labelled", "mrr", "ndcg", "ranking", "recall", "unjudged"]
 
 Kind = Literal["trec", "linear", "graded"]
 
@@ -206,6 +206,19 @@ def ndcg(lists: Graded, *, k: int = 10, kind: Kind = "trec") -> NDArray[np.float
     else:
         best = _dcg(lists.ideal_offsets, lists.ideal, k, kind)
     return _share(got, best, lists.usable)
+
+
+def best_dcg(judgments: Judgments, *, k: int = 10, kind: Literal["trec", "linear"] = "trec") -> NDArray[np.float64]:
+    """The most that each query's first `k` documents could gain, discounted, shape (queries,); 0 where nothing is relevant.
+
+    Example:
+        >>> best_dcg(Judgments.of(query=[0, 0], ids=[7, 8], grades=[1, 2], queries=1)).round(4).tolist()
+        [3.6309]
+    """
+    _check_k(k)
+    nothing = np.zeros(len(judgments.offsets), dtype=np.int64)
+    lists = graded(nothing, np.zeros(0, dtype=np.int64), judgments)
+    return _dcg(lists.ideal_offsets, lists.ideal, k, kind)
 
 
 def mrr(lists: Graded, *, k: int = 10, relevant: float = 1.0) -> NDArray[np.float64]:

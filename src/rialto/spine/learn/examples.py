@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
-from rialto.records import Candidates, Decisions
+from rialto.records import Candidates
 from rialto.spine.features import matrix
 from rialto.spine.log import Feedback
 from rialto.spine.pipeline import Recorded
@@ -181,14 +181,14 @@ def join(
 
 
 def _served(record: Recorded, names: Sequence[str]) -> _Served:
-    d, seen = record.decisions, record.seen
+    d, seen = record.decisions, record.known()
     owner = np.repeat(np.arange(len(d)), d.counts)
     order = np.lexsort((d.ids, -d.scores, owner))
     rank = np.empty(len(owner), dtype=np.int64)
     start = d.offsets[owner]
     rank[order] = np.arange(len(owner)) - start
     return _Served(
-        matrix(seen, names)[_rows_of(seen, d, owner)],
+        matrix(seen, names)[seen.rows_of(Candidates(d.offsets, d.ids))],
         d.request_ids[owner],
         d.ids,
         np.arange(len(owner)) - start,
@@ -196,18 +196,6 @@ def _served(record: Recorded, names: Sequence[str]) -> _Served:
         d.propensity,
         record.requests.time_s[owner],
     )
-
-
-def _rows_of(seen: Candidates, decisions: Decisions, owner: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Row in `seen` of each choice: the decisions' own rows count in what the decider saw, after the phases' cuts."""
-    names, codes = np.unique(np.concatenate([seen.ids, decisions.ids]), return_inverse=True)
-    have = seen.owner * len(names) + codes[: len(seen)]
-    want = owner * len(names) + codes[len(seen) :]
-    order = np.argsort(have)
-    at = np.searchsorted(have, want, sorter=order)
-    if len(want) and (at.max() >= len(have) or np.any(have[order[at]] != want)):
-        raise BadInput("a decision names a candidate that the log does not hold among those seen; the record is damaged.")
-    return order[at]
 
 
 def _columns(served: _Served) -> tuple[NDArray[Any], ...]:

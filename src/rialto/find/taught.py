@@ -1,0 +1,56 @@
+"""What judged queries teach a search before any ranker: the weights of its fields, and how words and meaning are fused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rialto.find.fusion import Fusion
+from rialto.find.judgments import Judged
+from rialto.find.pipeline import Search
+from rialto.find.train import grades_of
+from rialto.find.tune import counted, gained, strengths, tuned
+from rialto.records import Candidates
+from rialto.spine.evaluate import best_dcg
+
+__all__ = ["joined", "taught"]
+
+_QUERIES = 500  # of more, these many are enough to tune a score or so of numbers
+
+
+def taught(search: Search, judged: Judged, seen: Candidates) -> Search:
+    """Tune a search on judged queries.
+
+    Args:
+        search: As it serves now; it stays as it is.
+        judged: The queries.
+        seen: Candidates of the same queries, as `search` found them; where there are more than 500, the first 500 are used.
+
+    Returns:
+        A search over the same engines with BM25F weights and a fusion that raise nDCG@10 on these queries, drawn towards the defaults.
+
+    Cost:
+        About 5 s for 100 queries; memory 200 bytes a candidate.
+    """
+    some = np.arange(len(judged)) < _QUERIES
+    few, rows = judged.take(np.flatnonzero(some)), _of(seen, some)
+    grades = grades_of(rows, few.judgments)
+    requests, _ = search.requests(few.texts)
+    words = counted(search.knowledge, requests, rows)
+    ideal = best_dcg(few.judgments)
+    weights = tuned(words, grades, ideal, start=search.weights)
+    strong = rows.with_columns({"bm25f_share": strengths(words, weights).astype(np.float32)})
+    return search.tuned(weights, Fusion.fit(strong, grades, lambda scores: gained(rows, scores, grades, ideal)))
+
+
+def joined(parts: Sequence[Candidates]) -> Candidates:
+    """Batches behind one another; they have the same columns, as one pipeline made them."""
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate([p.counts for p in parts]))]).astype(np.int64)
+    columns = {name: np.concatenate([p.columns[name] for p in parts]) for name in parts[0].columns}
+    return Candidates(offsets, np.concatenate([p.ids for p in parts]), columns)
+
+
+def _of(candidates: Candidates, requests: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Candidates:
+    rows = np.flatnonzero(requests[candidates.owner])
+    return candidates.at(rows, np.concatenate([[0], np.cumsum(candidates.counts[requests])]).astype(np.int64))
