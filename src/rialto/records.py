@@ -110,6 +110,19 @@ class Candidates:
     columns: Columns = field(default_factory=dict)
     _owner: list[NDArray[np.int64]] = field(default_factory=list, repr=False, compare=False)
 
+    @classmethod
+    def _sure(
+        cls, offsets: NDArray[np.int64], ids: NDArray[np.int64], columns: Columns, owner: list[NDArray[np.int64]]
+    ) -> Candidates:
+        """Candidates made of such that were checked: a run makes dozens of sixty columns each, and checking costs more than making."""
+        made = cls.__new__(cls)
+        put = object.__setattr__
+        put(made, "offsets", offsets)
+        put(made, "ids", ids)
+        put(made, "columns", columns)
+        put(made, "_owner", owner)
+        return made
+
     def __post_init__(self) -> None:
         if len(self.offsets) == 0 or self.offsets[0] != 0 or self.offsets[-1] != len(self.ids):
             ends = (int(self.offsets[0]), int(self.offsets[-1])) if len(self.offsets) else ()
@@ -147,7 +160,8 @@ class Candidates:
 
     def with_columns(self, columns: Columns) -> Candidates:
         """The same rows with `columns` added or replaced."""
-        return Candidates(self.offsets, self.ids, {**self.columns, **columns}, self._owner)
+        _one_length(len(self.ids), columns, "candidates")
+        return self._sure(self.offsets, self.ids, {**self.columns, **columns}, self._owner)
 
     def keep(self, mask: NDArray[np.bool_]) -> Candidates:
         """The rows where `mask` (rows,) is true, in their order."""
@@ -156,7 +170,9 @@ class Candidates:
 
     def at(self, rows: NDArray[np.int64], offsets: NDArray[np.int64]) -> Candidates:
         """The rows at `rows`, which `offsets` (requests + 1,) divides among the requests."""
-        return Candidates(offsets, self.ids[rows], {k: v[rows] for k, v in self.columns.items()})
+        if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(rows):
+            raise BadInput(f"offsets end at {offsets[-1:].tolist()}; wanted 0 first and the {len(rows)} rows last.")
+        return self._sure(offsets, self.ids[rows], {k: v[rows] for k, v in self.columns.items()}, [])
 
     def rows_of(self, part: Candidates) -> NDArray[np.int64]:
         """Row here of each row of `part`, shape (part's rows,): the same request's row of the same id.
@@ -176,7 +192,9 @@ class Candidates:
     def of(self, request: int) -> Candidates:
         """The candidates of one request, as a batch of one."""
         rows = slice(int(self.offsets[request]), int(self.offsets[request + 1]))
-        return Candidates(np.array([0, rows.stop - rows.start]), self.ids[rows], {k: v[rows] for k, v in self.columns.items()})
+        return self._sure(
+            np.array([0, rows.stop - rows.start]), self.ids[rows], {k: v[rows] for k, v in self.columns.items()}, []
+        )
 
 
 @dataclass(frozen=True, slots=True)

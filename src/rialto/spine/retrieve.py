@@ -85,6 +85,11 @@ def merge(parts: Sequence[Candidates]) -> Candidates:
         raise BadInput(f"legs hold {[p.requests for p in parts]} requests; wanted the same number, and at least one leg.")
     if len(parts) == 1 and not has_doubles(parts[0].offsets, parts[0].ids):
         return parts[0]
+    full = [p for p in parts if len(p)]
+    if len(full) == 1 and not has_doubles(full[0].offsets, full[0].ids):
+        only = full[0].at(np.lexsort((full[0].ids, full[0].owner)), full[0].offsets)
+        absent = {n: v.dtype for p in reversed(parts) for n, v in p.columns.items() if n not in only.columns}
+        return only.with_columns({n: np.full(len(only), _missing(kind), dtype=kind) for n, kind in absent.items()})
     owner = np.concatenate([p.owner for p in parts])
     ids = np.concatenate([p.ids for p in parts])
     order = np.lexsort((ids, owner))  # stable: within an id, legs stay in their order

@@ -127,11 +127,18 @@ def scored(phase: str, candidates: Candidates, near: NDArray[np.int64] | None, s
 
 
 def joined(candidates: Candidates, near: NDArray[np.int64] | None, now: Candidates) -> Candidates:
-    """The candidates with the columns that `now`, their rows `near`, has besides."""
+    """The candidates with the columns that `now`, their rows `near`, has besides; NaN for the others."""
     if near is None:
         return now
-    fresh = {n: spread(v, near, len(candidates)) for n, v in now.columns.items() if n not in candidates.columns}
-    return candidates.with_columns(fresh) if fresh else candidates
+    fresh = {n: v for n, v in now.columns.items() if n not in candidates.columns}
+    if not fresh:
+        return candidates
+    if any(v.dtype != np.float32 for v in fresh.values()):
+        return candidates.with_columns({n: spread(v, near, len(candidates)) for n, v in fresh.items()})
+    # Features are float32 columns, dozens of them: one block is filled instead.
+    block = np.full((len(fresh), len(candidates)), np.nan, dtype=np.float32)
+    block[:, near] = np.stack(list(fresh.values()))
+    return candidates.with_columns(dict(zip(fresh, block)))
 
 
 def spread(values: NDArray[Any], rows: NDArray[np.int64], size: int) -> NDArray[Any]:

@@ -157,6 +157,7 @@ def join(
         >>> from rialto.records import Requests
         >>> asked = Requests.of({}, ids=np.array([5]), time_s=100.0)
         >>> seen = Candidates(np.array([0, 3]), np.array([7, 8, 9]), {"bm25": np.array([1.0, 3.0, 2.0])})
+        >>> from rialto.records import Decisions
         >>> served = Decisions(asked.ids, np.array([0, 2]), np.array([8, 9]), np.array([0, 1]), np.array([3.0, 2.0]), np.ones(2))
         >>> log = [Recorded("find", asked, seen, served, 0, {}, ())]
         >>> e, report = join(log, [Feedback("click", 5, 9, 1.0, 130.0)], names=["bm25"], label_of=lambda kind, value: value)
