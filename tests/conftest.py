@@ -8,6 +8,10 @@ import pytest
 
 pytest.register_assert_rewrite("rialto.testing")
 
+# Searches in tests go without the sentence encoder, also where it is installed; what tests it asks for it.
+os.environ.setdefault("RIALTO_ENCODER", "static://")
+os.environ.setdefault("RIALTO_CROSS", "none://")
+
 from rialto.testing import servers  # noqa: E402  (its asserts are rewritten only if imported after the line above)
 
 
@@ -27,6 +31,15 @@ def kafka_address() -> Iterator[str]:
         pytest.skip(reason)
     with servers.kafka_broker() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def opensearch_url() -> Iterator[str]:
+    """URL of an OpenSearch (`http://`); mark tests `xdist_group("opensearch")`, so that one worker runs them all and one node starts."""
+    if reason := servers.absent("opensearch"):
+        pytest.skip(reason)
+    with servers.opensearch_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

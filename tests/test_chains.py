@@ -43,7 +43,8 @@ def find_chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("find")
     world = make_shop(seed=1, products=300)
     world.write(folder)
-    engines = Engines(Settings(home=folder / "home"))
+    # How far the cross-encoder reads depends on the time that is left, so that company does matter to it.
+    engines = Engines(Settings(home=folder / "home", encoder="static://", cross="none://"))
     shop = open_shop(engines, catalogue=str(folder / "catalogue.jsonl"))
     texts = [str(t) for t in world.queries.text[:24]]
     swaps = {"find.decide.swap": 0.5, "find.decide.size": 8, "find.rank.fusion_keep": 40}

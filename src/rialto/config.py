@@ -22,9 +22,10 @@ __all__ = ["SCHEMES", "Serve", "Settings", "Url", "load"]
 SCHEMES: Mapping[str, tuple[str, ...]] = {
     "events": ("local", "kafka"),
     "features": ("memory", "local", "redis", "rediss"),
-    "text": ("local",),
-    "vectors": ("local", "flat"),
-    "encoder": ("static", "minilm"),
+    "text": ("local", "opensearch", "opensearchs"),
+    "vectors": ("local", "flat", "opensearch", "opensearchs"),
+    "encoder": ("auto", "static", "minilm"),
+    "cross": ("auto", "none"),
     "geo": ("grid",),
     "models": ("local",),
     "travel": ("circle",),
@@ -38,11 +39,23 @@ SCHEMES: Mapping[str, tuple[str, ...]] = {
 
 
 class Serve(BaseModel):
-    """Where the service listens."""
+    """Where the service listens, and how long it works at one request."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8321, ge=0, le=65535, description="Port; 0 takes a free one.")
+    keep_s: float = Field(
+        5.0,
+        ge=0,
+        le=3600,
+        description="Seconds for which the answer to a search is given again while nothing changed; 0 = never.",
+    )
+    deadline_ms: int = Field(
+        2000,
+        ge=1,
+        le=60_000,
+        description="Milliseconds after which a search goes on without the legs and phases that may be left out.",
+    )
 
 
 class Settings(BaseModel):
@@ -60,10 +73,20 @@ class Settings(BaseModel):
     features: str = Field(
         "memory://", description="FeatureStore: `memory://`, `local://[FOLDER]` `redis://HOST:PORT/DB`, or `rediss://` with TLS."
     )
-    text: str = Field("local://", description="TextIndex: `local://` (tantivy).")
-    vectors: str = Field("local://", description="VectorIndex: `local://` (usearch) or `flat://` (exact).")
+    text: str = Field(
+        "local://", description="TextIndex: `local://` (tantivy), `opensearch://HOST:PORT/NAME`, or `opensearchs://` with TLS."
+    )
+    vectors: str = Field(
+        "local://",
+        description="VectorIndex: `local://` (usearch), `flat://` (exact), `opensearch://HOST:PORT/NAME`, or `opensearchs://` with TLS.",
+    )
     encoder: str = Field(
-        "static://", description="Text vectors: `static://` (from the catalogue) or `minilm://` (extra `neural`)."
+        "auto://",
+        description="Text vectors: `static://` (from the catalogue), `minilm://` (extra `neural`), or `auto://` (the latter where it"
+        " is installed and the catalogue has no more than 100,000 products).",
+    )
+    cross: str = Field(
+        "auto://", description="Cross-encoder of the last phase: `auto://` (where the extra `neural` is installed) or `none://`."
     )
     geo: str = Field("grid://", description="GeoIndex: `grid://`.")
     models: str = Field("local://", description="Models: `local://[FOLDER]`.")
@@ -78,7 +101,10 @@ class Settings(BaseModel):
     params: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="Tunables by name; `rialto doctor --params` lists them."
     )
-    serve: Serve = Field(Serve(host="127.0.0.1", port=8321), description="Where the service listens.")
+    serve: Serve = Field(
+        Serve(host="127.0.0.1", port=8321, keep_s=5.0, deadline_ms=2000),
+        description="Where the service listens, and its deadline.",
+    )
 
     def url(self, port: str) -> Url:
         """The URL of `port`, split; `BadSettings` where no engine answers to its scheme."""
@@ -168,7 +194,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadSettings([f"settings file {str(path)!r} is not TOML: {e}."]) from None
 
 
-_OWN = frozenset({"RIALTO_SETTINGS", "RIALTO_DATA", "RIALTO_KAFKA_JARS", "RIALTO_TRACEBACK"})
+_OWN = frozenset({"RIALTO_SETTINGS", "RIALTO_DATA", "RIALTO_KAFKA_JARS", "RIALTO_OPENSEARCH_JARS", "RIALTO_TRACEBACK"})
 
 
 def _overlay(values: dict[str, Any], env: Mapping[str, str]) -> None:

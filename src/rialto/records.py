@@ -111,16 +111,11 @@ class Candidates:
     _owner: list[NDArray[np.int64]] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
-    def _sure(
-        cls, offsets: NDArray[np.int64], ids: NDArray[np.int64], columns: Columns, owner: list[NDArray[np.int64]]
-    ) -> Candidates:
-        """Candidates made of such that were checked: a run makes dozens of sixty columns each, and checking costs more than making."""
+    def _sure(cls, *parts: Any) -> Candidates:
+        """Candidates of parts that were checked: a run makes dozens of sixty columns each, and checking costs more than making."""
         made = cls.__new__(cls)
-        put = object.__setattr__
-        put(made, "offsets", offsets)
-        put(made, "ids", ids)
-        put(made, "columns", columns)
-        put(made, "_owner", owner)
+        for name, part in zip(("offsets", "ids", "columns", "_owner"), parts):
+            object.__setattr__(made, name, part)
         return made
 
     def __post_init__(self) -> None:
@@ -145,7 +140,7 @@ class Candidates:
     @property
     def counts(self) -> NDArray[np.int64]:
         """Candidates of each request, shape (requests,)."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     @property
     def owner(self) -> NDArray[np.int64]:
@@ -175,11 +170,7 @@ class Candidates:
         return self._sure(offsets, self.ids[rows], {k: v[rows] for k, v in self.columns.items()}, [])
 
     def rows_of(self, part: Candidates) -> NDArray[np.int64]:
-        """Row here of each row of `part`, shape (part's rows,): the same request's row of the same id.
-
-        Raises:
-            BadInput: a row of `part` is not here.
-        """
+        """Row here of each row of `part` (its rows,), the same request's and id's; `BadInput` where one is not here."""
         names, codes = np.unique(np.concatenate([self.ids, part.ids]), return_inverse=True)
         have = self.owner * len(names) + codes[: len(self)]
         want = part.owner * len(names) + codes[len(self) :]
@@ -191,10 +182,8 @@ class Candidates:
 
     def of(self, request: int) -> Candidates:
         """The candidates of one request, as a batch of one."""
-        rows = slice(int(self.offsets[request]), int(self.offsets[request + 1]))
-        return self._sure(
-            np.array([0, rows.stop - rows.start]), self.ids[rows], {k: v[rows] for k, v in self.columns.items()}, []
-        )
+        own = slice(int(self.offsets[request]), int(self.offsets[request + 1]))
+        return self._sure(np.array([0, own.stop - own.start]), self.ids[own], {k: v[own] for k, v in self.columns.items()}, [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,10 +298,9 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class StepTrace:
-    """One step of one run: its name and kind, seconds, rows before and after, and how it ended.
+    """One step of one run: name, kind, seconds, rows before and after, and how it ended.
 
-    `outcome` is `ok`, `fallback` (its declared fallback answered) or `late` (it overran and had no fallback, so its answer was
-    kept); `error` says why where it is not `ok`.
+    `outcome` is `ok`, `fallback` (its declared fallback answered) or `late` (it overran, had none, and its answer was kept).
     """
 
     name: str
@@ -376,9 +364,6 @@ def uniforms(seed: int, ids: NDArray[np.uint64], salt: str, size: int) -> NDArra
     """Draw each request's own chances: shape (requests, size), float64 in [0, 1).
 
     The row of a request depends on `seed`, its id and `salt` alone, so it is the same in any batch and any order.
-
-    Cost:
-        O(requests x size), no state.
 
     Source:
         SplitMix64: Steele, Lea, Flood (2014), "Fast splittable pseudorandom number generators", OOPSLA.

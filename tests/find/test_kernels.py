@@ -4,20 +4,18 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rialto.find.facets import count_distinct, count_distinct_plain
 from rialto.find.kernels import (
     MATCH,
     cosine,
     cosine_plain,
     match,
     match_plain,
-    overlap,
-    overlap_plain,
     shares,
     shares_plain,
     valued,
     valued_plain,
 )
+from rialto.find.standing import alike, alike_plain, standing, standing_plain
 from rialto.find.terms import FIELDS
 
 
@@ -68,30 +66,40 @@ def test_valued_equals_plain_numpy(seed: int) -> None:
     said_offsets, said_pair = csr(rng, 3, 4, 10)
     phrase = rng.integers(0, 3, len(said_pair)).astype(np.int32)
     rows, owner = rng.integers(0, 6, 12), rng.integers(0, 3, 12)
-    given_ = (rows, owner, said_offsets, said_pair, pair_name[said_pair], phrase, offsets, pair, pair_name, 4)
+    given_ = (rows, owner, said_offsets, said_pair, pair_name[said_pair], phrase, offsets, pair, pair_name)
     np.testing.assert_array_equal(valued(*given_), valued_plain(*given_))
 
 
+def segments(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    counts = rng.integers(0, 7, 3)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), rng.permutation(50)[: counts.sum()].astype(np.int64)
+
+
+def holed(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Few different values, so that ties come, and some NaN."""
+    values = rng.integers(-1, 4, size).astype(np.float32)
+    return np.where(rng.uniform(size=size) < 0.2, np.nan, values).astype(np.float32)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_overlap_equals_plain_numpy(seed: int) -> None:
+def test_standing_equals_plain_numpy(seed: int) -> None:
     rng = np.random.default_rng(seed)
+    offsets, ids = segments(rng)
+    given_ = (offsets, ids, *(holed(rng, len(ids)) for _ in range(3)))
+    np.testing.assert_allclose(standing(*given_), standing_plain(*given_), rtol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_alike_equals_plain_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offsets, ids = segments(rng)
     names = [np.unique(rng.integers(0, 7, rng.integers(0, 5))).astype(np.int32) for _ in range(6)]
-    offsets = np.concatenate([[0], np.cumsum([len(n) for n in names])]).astype(np.int64)
-    profile, weight = rng.uniform(0, 1, (3, 7)) * rng.integers(0, 2, (3, 1)), rng.uniform(0.1, 3.0, 7)
-    given_ = (rng.integers(0, 6, 12), rng.integers(0, 3, 12), profile, weight, offsets, np.concatenate(names))
-    np.testing.assert_allclose(overlap(*given_), overlap_plain(*given_), rtol=1e-5)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1))
-def test_groups_are_counted_once_a_code(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    offsets, code = csr(rng, 9, 4, 6)
-    code[rng.random(len(code)) < 0.1] = -1
-    group = rng.integers(0, 4, 9)
-    rows = rng.permutation(9)[: rng.integers(0, 10)]
-    rows = rows[np.argsort(group[rows], kind="stable")]
-    np.testing.assert_array_equal(
-        count_distinct(rows, group, offsets, code, 6), count_distinct_plain(rows, group, offsets, code, 6)
-    )
+    starts = np.concatenate([[0], np.cumsum([len(n) for n in names])]).astype(np.int64)
+    units = rng.normal(size=(6, 3)).astype(np.float32) if rng.uniform() < 0.7 else np.zeros((0, 0), dtype=np.float32)
+    given_ = (
+        offsets, ids, rng.integers(0, 6, len(ids)), rng.integers(0, 4, len(ids)) * 0.5, rng.integers(0, 5, 3), holed(rng, 6),
+        rng.integers(-1, 3, 6), starts, np.concatenate(names), rng.uniform(0.1, 3.0, 7), units,
+    )  # fmt: skip
+    np.testing.assert_allclose(alike(*given_), alike_plain(*given_), rtol=1e-4, atol=1e-5)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rialto.errors import BadInput, EngineLost, EngineMissing
 from rialto.local import minilm
+from rialto.local.bert import weight_bits
 from rialto.local.encoder import MiniLMEncoder, StaticEncoder
 
 KINDS = {
@@ -148,10 +149,10 @@ def test_int8_is_near_the_exact_one_and_its_batch_equals_its_rows(exact, folder)
     texts = ["usb cable", "running shoes for women", "ladies trainers for jogging", "27 inch monitor"]
     assert np.array_equal(small.encode(texts), np.concatenate([small.encode([text]) for text in texts]))
     assert np.all((small.encode(texts) * exact.encode(texts)).sum(axis=1) > 0.98)
-    assert sorted(p.name for p in folder.iterdir()) == ["minilm-l6-v2-int8.onnx", "minilm-l6-v2.onnx"]
+    assert sorted(p.name for p in folder.iterdir()) == [f"minilm-pooled-int{weight_bits()}.onnx", "minilm-pooled.onnx"]
 
 
 def test_damaged_graph_says_what_to_do(folder, tmp_path):
-    (tmp_path / "minilm-l6-v2-int8.onnx").write_bytes(b"half")
+    (tmp_path / f"minilm-pooled-int{weight_bits()}.onnx").write_bytes(b"half")
     with pytest.raises(EngineLost, match="remove it"):
         MiniLMEncoder(tmp_path)

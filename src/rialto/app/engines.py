@@ -37,6 +37,9 @@ Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to unit vectors, shape (texts, dimensions)."""
 
 
+_NEURAL = 100_000  # products up to which `auto` makes sentence vectors: a quarter of an hour on two cores
+
+
 class Engines:
     """The engines that `settings` name.
 
@@ -119,18 +122,24 @@ class Engines:
         return self._kept("canvas", {"pillow": lambda u: _local("canvas", "RasterCanvas")()})
 
     def text(self, fields: Sequence[TextField], folder: Path | None) -> TextIndex:
-        """A new text index; in memory where `folder` is None."""
+        """A new text index; for this process alone, and in memory where it is local, where `folder` is None."""
+        url = self.settings.url("text")
+        if url.scheme != "local":
+            return _adapter("opensearch", "OpenSearchText").beside(url.text, fields, folder)
         return _local("text", "TantivyText")(fields, folder)
 
     def vectors(self, dimensions: int, folder: Path | None) -> VectorIndex:
-        """A new vector index; in memory where `folder` is None."""
-        if self.settings.url("vectors").scheme == "flat":
+        """A new vector index; for this process alone, and in memory where it is local, where `folder` is None."""
+        url = self.settings.url("vectors")
+        if url.scheme.startswith("opensearch"):
+            return _adapter("opensearch", "OpenSearchVectors").beside(url.text, dimensions, folder)
+        if url.scheme == "flat":
             return _local("vectors", "FlatVectors")(dimensions)
         return _local("vectors", "UsearchVectors")(dimensions, folder)
 
     def encoder(self, texts: Sequence[str], *, saved: Path | None = None) -> Encode:
         """Text vectors: trained from `texts` and kept in `saved`, or a sentence encoder (extra `neural`)."""
-        if self.settings.url("encoder").scheme == "minilm":
+        if self.encoder_name(len(texts)) == "minilm" and not (saved is not None and saved.is_file()):
             return _local("encoder", "MiniLMEncoder")(self.settings.home / "minilm").encode
         static = _local("encoder", "StaticEncoder")
         if saved is not None and saved.is_file():
@@ -139,6 +148,17 @@ class Engines:
         if saved is not None:
             saved.write_bytes(made.save())
         return made.encode
+
+    def encoder_name(self, products: int = 0) -> str:
+        """Which encoder serves a catalogue of so many products: `static` or `minilm`."""
+        scheme = self.settings.url("encoder").scheme
+        if scheme != "auto":
+            return scheme
+        return "minilm" if products <= _NEURAL and _local("minilm", "installed")() else "static"
+
+    def reads_pairs(self) -> bool:
+        """True where the settings want the cross-encoder of the last phase and what it needs is installed."""
+        return self.settings.url("cross").scheme == "auto" and _local("minilm", "installed")()
 
     def close(self) -> None:
         """Let go of all that was opened."""

@@ -4,32 +4,50 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import mkdtemp
+from zipfile import BadZipFile
 
 import fsspec
 import numpy as np
 
 from rialto import __version__
 from rialto.app.engines import Engines
-from rialto.errors import EngineBusy, EngineError, NothingHere
+from rialto.app.fitting import fitted, train_reader
+from rialto.app.folders import Current, Damaged, current_of, drafted, point, sweep
+from rialto.app.journal import Journal
+from rialto.errors import BadInput, EngineBusy, EngineError, EngineLost, NothingHere
 from rialto.find.catalogue import Catalogue
+from rialto.find.change import changed_catalogue
+from rialto.find.changes import apply
 from rialto.find.ingest import Ingest, read_catalogue
-from rialto.find.mapping import FieldMap
+from rialto.find.mapping import FieldMap, read_mapping, write_mapping
 from rialto.find.page import Pages
-from rialto.find.pipeline import Search, build
+from rialto.find.pipeline import RANKER, Search, build
 from rialto.find.retrieve import TEXT_FIELDS, described
 from rialto.find.values import as_number
-from rialto.ports import Models
+from rialto.ports import Models, TextIndex, VectorIndex
 from rialto.worlds.pictures import draw_product
 from rialto.worlds.shop import Shop as World
 from rialto.worlds.shop import make_shop
 
-__all__ = ["MADE_UP", "Shop", "index_catalogue", "made_up_file", "open_shop"]
+__all__ = [
+    "MADE_UP",
+    "Shop",
+    "index_catalogue",
+    "made_up_file",
+    "open_index",
+    "open_shop",
+    "ranker_of",
+    "settle",
+    "stamps",
+    "write_index",
+]
 
 MADE_UP = 4000
 """Products of the made-up shop."""
@@ -47,7 +65,8 @@ class Shop:
         pages: Makes pages over it.
         ingest: What came of reading the catalogue; None where it was read before.
         world: The made-up shop, or None.
-        folder: Where the catalogue lies, for the pictures that it names and past queries beside it; None where that is not a folder here.
+        folder: Where the catalogue lies, for the pictures that it names; None where that is not a folder here.
+        past: Queries asked before, with kind and how often, the most frequent first: `queries.csv` beside the catalogue.
         made_up: True where the catalogue is the made-up one.
     """
 
@@ -56,6 +75,7 @@ class Shop:
     ingest: Ingest | None
     world: World | None
     folder: Path | None = None
+    past: tuple[tuple[str, str, float], ...] = ()
     made_up: bool = False
 
     def picture(self, product_id: str, *, size: int = 400) -> bytes:
@@ -70,16 +90,21 @@ class Shop:
         row = {"id": p.id, "title": p.title, "brand": p.brand, "category": "/".join(p.category), "attributes": dict(p.attributes)}
         return draw_product(row, size=size)
 
-    def past_queries(self) -> list[tuple[str, str, float]]:
-        """Queries asked before, with kind and how often, the most frequent first: `queries.csv` beside the catalogue, or none."""
-        file = self.folder / "queries.csv" if self.folder else None
-        if file is None or not file.is_file():
-            return []
-        with file.open(newline="", encoding="utf-8") as lines:
-            rows = [
-                (r.get("query") or "", r.get("kind") or "", as_number(r.get("frequency") or 0)) for r in csv.DictReader(lines)
-            ]
-        return sorted((r for r in rows if r[0].strip()), key=lambda r: (-r[2], r[0]))
+
+def _folder_of(path: str) -> Path | None:
+    """The folder on this machine that a file lies in; None where it is elsewhere."""
+    folder = Path(path).parent
+    return folder if "://" not in path and folder.is_dir() else None
+
+
+def _past_queries(folder: Path | None) -> tuple[tuple[str, str, float], ...]:
+    """Queries asked before, with kind and how often, the most frequent first: `queries.csv` beside the catalogue, or none."""
+    file = folder / "queries.csv" if folder else None
+    if file is None or not file.is_file():
+        return ()
+    with file.open(newline="", encoding="utf-8") as lines:
+        rows = [(r.get("query") or "", r.get("kind") or "", as_number(r.get("frequency") or 0)) for r in csv.DictReader(lines)]
+    return tuple(sorted((r for r in rows if r[0].strip()), key=lambda r: (-r[2], r[0])))
 
 
 def made_up_file(engines: Engines) -> Path:
@@ -120,67 +145,172 @@ def open_shop(
     folder, ingest = index_catalogue(
         engines, catalogue or str(made_up_file(engines)), mapping=mapping, rejects=rejects, tell=tell
     )
-    place = Path(catalogue or made_up_file(engines)).parent
-    own = place if "://" not in catalogue and place.is_dir() else None
-    search = _opened(engines, folder, models or engines.models())
-    return Shop(search, Pages(search), ingest, made, own, made_up=not catalogue)
+    own = _folder_of(catalogue or str(made_up_file(engines)))
+    try:
+        search = open_index(engines, folder, models or engines.models(), ranker_of(catalogue))
+    except Damaged as e:
+        logging.getLogger("rialto").warning("%s It is indexed again now.", e)
+        tell("indexing again, as the index is damaged")
+        folder, ingest = index_catalogue(
+            engines, catalogue or str(made_up_file(engines)), mapping=mapping, rejects=rejects, tell=tell, again=True
+        )
+        search = open_index(engines, folder, models or engines.models(), ranker_of(catalogue))
+    past = _past_queries(own)
+    pages = Pages(search, {q: n for q, kind, n in past if kind != "typo"})
+    return Shop(search, pages, ingest, made, own, past, made_up=not catalogue)
+
+
+def ranker_of(catalogue: str) -> str:
+    """Name of a catalogue's ranker among the models: what one shop's queries taught does not rank another's.
+
+    Example:
+        >>> ranker_of(""), len(ranker_of("products.csv"))
+        ('find.ranker', 24)
+    """
+    return f"{RANKER}-{blake2b(catalogue.encode(), digest_size=6).hexdigest()}" if catalogue else RANKER
 
 
 def index_catalogue(
-    engines: Engines, path: str, *, mapping: FieldMap | None = None, rejects: str = "", tell: Step = lambda _: None
+    engines: Engines,
+    path: str,
+    *,
+    mapping: FieldMap | None = None,
+    rejects: str = "",
+    tell: Step = lambda _: None,
+    again: bool = False,
 ) -> tuple[Path, Ingest | None]:
     """Index a catalogue into a folder of its own under the home folder, whole or not at all.
+
+    Products keep their numbers from the index that this one takes the place of. Where the file is as it was, and only the version or
+    the folder's soundness is not, what was put in and taken out since (`rialto.app.live`) is kept too; a new file is the truth.
+
+    Args:
+        again: Index also where there is an index: it is damaged.
 
     Returns:
         The folder, and what came of reading; None where an index of this very catalogue was there.
     """
-    folder = engines.settings.home / "shops" / _fingerprint(engines, path, mapping)
-    if folder.is_dir():
-        return folder, None
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(mkdtemp(prefix="index-", dir=folder.parent))
-    try:
+    place = engines.settings.home / "shops"
+    shop, file, asked = stamps(engines, path, mapping)
+    now = current_of(place, shop)
+    if now is not None and now.asked == asked and not again:
+        return place / now.folder, None
+    sweep(place)
+    with drafted(place) as draft:
         tell(f"reading {path}")
-        ingest = read_catalogue(path, mapping, rejects=rejects)
-        ingest.catalogue.save(str(draft / "catalogue"))
-        tell("making text vectors")
-        encode = engines.encoder(described(ingest.catalogue), saved=draft / "encoder.npz")
-        tell("indexing")
-        text = engines.text(TEXT_FIELDS, draft / "text")
-        vectors = engines.vectors(encode(["x"]).shape[1], draft / "vectors")
-        search = build(ingest.catalogue, text=text, vectors=vectors, encode=encode)
-        units = search.index()
-        assert units is not None
-        np.save(draft / "units.npy", units, allow_pickle=False)
-        search.close()
-        (draft / "about.json").write_text(json.dumps({"catalogue": path, "products": len(ingest.catalogue)}))
-        _settle(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        ingest = read_catalogue(path, mapping, rejects=rejects, before=_numbered(place / now.folder) if now else None)
+        past = {q: n for q, kind, n in _past_queries(_folder_of(path)) if kind != "typo"}
+        write_index(engines, ingest.catalogue, ingest.mapping, draft, past=past, tell=tell)
+        if now is not None and now.file == file and (journal := place / now.folder / "journal").is_dir():
+            shutil.copytree(journal, draft / "journal")
+        folder = settle(draft, place)
+    point(place, shop, Current(asked, file, folder.name))
     return folder, ingest
 
 
-def _opened(engines: Engines, folder: Path, models: Models) -> Search:
-    catalogue = Catalogue.load(str(folder / "catalogue"))
-    encode = engines.encoder([], saved=folder / "encoder.npz")
-    units = np.load(folder / "units.npy", allow_pickle=False)
-    name = engines.settings.encoder
+def write_index(
+    engines: Engines,
+    catalogue: Catalogue,
+    mapping: FieldMap,
+    draft: Path,
+    *,
+    past: Mapping[str, float] | None = None,
+    tell: Step = lambda _: None,
+) -> None:
+    """Write an index of a catalogue into an empty folder; `open_index` reads it. `past` are queries asked before, and how often."""
+    catalogue.save(str(draft / "catalogue"))
+    write_mapping(mapping, str(draft / "mapping.json"))
+    tell("making text vectors")
+    encode = engines.encoder(described(catalogue), saved=draft / "encoder.npz")
+    tell("indexing")
+    text = engines.text(TEXT_FIELDS, draft / "text")
+    vectors = engines.vectors(encode(["x"]).shape[1], draft / "vectors")
+    search = build(catalogue, text=text, vectors=vectors, encode=encode)
+    try:
+        units = search.index()
+        assert units is not None
+        np.save(draft / "units.npy", units, allow_pickle=False)
+    finally:
+        search.close()
+    static = (draft / "encoder.npz").is_file()
+    tell("learning to read queries")
+    train_reader(catalogue, draft, past=past, seed=engines.settings.seed)
+    about = {"products": len(catalogue), "encoder": "static" if static else "minilm", "dimensions": units.shape[1]}
+    (draft / "about.json").write_text(json.dumps(about))
+
+
+def open_index(engines: Engines, folder: Path, models: Models, ranker: str) -> Search:
+    """Open an index that `write_index` wrote, with what was put in and taken out since.
+
+    Raises:
+        Damaged: files are missing, cut off or changed; index the catalogue again.
+    """
+    try:
+        about = json.loads((folder / "about.json").read_text())
+        catalogue = Catalogue.load(str(folder / "catalogue"))
+        read_mapping(str(folder / "mapping.json"))
+        units = np.load(folder / "units.npy", allow_pickle=False)
+        if (about["encoder"] == "static") != (folder / "encoder.npz").is_file():
+            raise Damaged(f"{folder} has not the encoder that its vectors were made with; index the catalogue again.")
+        encode = engines.encoder([], saved=folder / "encoder.npz")
+        if units.shape != (len(catalogue), about["dimensions"]) or about["products"] != len(catalogue):
+            raise Damaged(f"{folder} has vectors {units.shape} for {len(catalogue)} products; index the catalogue again.")
+    except Damaged:
+        raise
+    except (BadInput, NothingHere, EngineLost, OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as e:
+        raise Damaged(f"the index in {folder} is damaged ({type(e).__name__}: {e}); index the catalogue again.") from e
+    journal = Journal(folder)
+    try:
+        net = journal.net()
+    finally:
+        journal.close()
+    text, vectors, own = _engines_of(engines, folder, units.shape[1], len(catalogue), len(net))
+    name = about["encoder"]
+    search = build(
+        catalogue, text=text, vectors=vectors, encode=encode, models=models, units=units, encoder_name=name, ranker=ranker
+    )
+    if not own:
+        search.index()
+    elif isinstance(vectors, Sized) and abs(len(vectors) - int(units.any(axis=1).sum())) > len(net):
+        held = units.any(axis=1)  # an engine that keeps nothing, or one that was killed before it wrote
+        vectors.add(catalogue.numbers[held], units[held])
+    if len(net):
+        search = apply(search, changed_catalogue(catalogue, net.rows, net.removed, numbers=net.numbers))
+    return fitted(engines, search, folder)
+
+
+def _engines_of(
+    engines: Engines, folder: Path, dimensions: int, products: int, changes: int
+) -> tuple[TextIndex, VectorIndex, bool]:
+    """The engines of an index, and whether they are its own: another process may serve it, then they are in memory and empty."""
+    local = engines.settings.url("text").scheme == "local"
     try:
         text = engines.text(TEXT_FIELDS, folder / "text")
-    except EngineBusy:  # another process serves this very index: this one makes its own in memory
-        vectors = engines.vectors(units.shape[1], None)
-        search = build(
-            catalogue,
-            text=engines.text(TEXT_FIELDS, None),
-            vectors=vectors,
-            encode=encode,
-            models=models,
-            encoder_name=name,
-        )
-        search.index()
-        return search
-    vectors = engines.vectors(units.shape[1], folder / "vectors")
-    return build(catalogue, text=text, vectors=vectors, encode=encode, models=models, units=units, encoder_name=name)
+        if isinstance(text, Sized) and abs(len(text) - products) > changes:
+            text.close()
+            raise Damaged(f"the text index in {folder} holds {len(text)} products of {products}; index the catalogue again.")
+    except EngineBusy:
+        return engines.text(TEXT_FIELDS, None), engines.vectors(dimensions, None), False
+    except (EngineLost, BadInput, OSError) as e:
+        if not local or isinstance(e, Damaged):
+            raise
+        raise Damaged(f"the text index in {folder} is damaged ({e}); index the catalogue again.") from e
+    try:
+        return text, engines.vectors(dimensions, folder / "vectors"), True
+    except (EngineLost, BadInput, OSError) as e:
+        text.close()
+        raise Damaged(f"the vectors in {folder} are damaged ({e}); index the catalogue again.") from e
+
+
+def _numbered(folder: Path) -> Catalogue | None:
+    """The catalogue of an index whose place another takes, with what came to it since, for its numbers; None where it cannot be read."""
+    try:
+        catalogue, journal = Catalogue.load(str(folder / "catalogue")), Journal(folder)
+        net = journal.net()
+        journal.close()
+    except (BadInput, NothingHere, EngineError, OSError):
+        return None
+    return changed_catalogue(catalogue, net.rows, net.removed, numbers=net.numbers).after if len(net) else catalogue
 
 
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
@@ -199,8 +329,8 @@ def _picture_file(folder: Path | None, name: str) -> bytes | None:
     return body if body.startswith(_PICTURES) else None
 
 
-def _fingerprint(engines: Engines, path: str, mapping: FieldMap | None) -> str:
-    """What an index depends on: the file as it is now, its mapping, the engines, this version."""
+def stamps(engines: Engines, path: str, mapping: FieldMap | None) -> tuple[str, str, str]:
+    """Names of the shop (path, mapping, engines), of the file as it is now, and of what an index of both depends on."""
     fs, inside = fsspec.core.url_to_fs(path)
     try:
         info = fs.info(inside)
@@ -209,8 +339,20 @@ def _fingerprint(engines: Engines, path: str, mapping: FieldMap | None) -> str:
     except OSError as e:
         raise EngineError(f"the catalogue at {path!r} cannot be reached: {e}") from None
     s = engines.settings
-    stamp = [path, info.get("size"), str(info.get("mtime") or info.get("LastModified") or info.get("ETag")), repr(mapping)]
-    return blake2b(json.dumps([*stamp, s.text, s.vectors, s.encoder, s.seed, __version__]).encode(), digest_size=10).hexdigest()
+    shop = _named([path, repr(mapping), s.text, s.vectors, engines.encoder_name(), s.seed])
+    file = _named([path, info.get("size"), str(info.get("mtime") or info.get("LastModified") or info.get("ETag"))])
+    return shop, file, _named([shop, file, __version__])
+
+
+def _named(parts: Sequence[object]) -> str:
+    return blake2b(json.dumps(parts).encode(), digest_size=10).hexdigest()
+
+
+def settle(draft: Path, place: Path) -> Path:
+    """Give a finished draft a name of its own, and return where it is."""
+    folder = place / f"shop-{draft.name.removeprefix('index-')}"
+    draft.rename(folder)
+    return folder
 
 
 def _settle(draft: Path, folder: Path) -> None:

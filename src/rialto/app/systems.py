@@ -9,11 +9,15 @@ from threading import Lock, Thread
 from typing import TypeVar, cast
 
 from rialto.app.city import LiveCity
+from rialto.app.decisions import Decisions
+from rialto.app.desk import Desk, rules_folder
 from rialto.app.engines import Engines
-from rialto.app.shop import Shop, open_shop
+from rialto.app.live import LiveShop
+from rialto.app.shop import Shop
 from rialto.app.studio import Gallery, open_gallery
 from rialto.errors import EngineBusy, EngineLost
 from rialto.find.records import BROWSE
+from rialto.find.rules import RuleStore
 from rialto.spine.log import DecisionLog
 
 __all__ = ["Systems"]
@@ -35,7 +39,7 @@ class Systems:
         self.engines = engines
         seed = engines.settings.seed
         self._makers: dict[str, Callable[[], object]] = {
-            "shop": lambda: _tried(open_shop(engines, catalogue=catalogue)),
+            "shop": lambda: _tried(Desk(LiveShop(engines, catalogue=catalogue), RuleStore(rules_folder(engines, catalogue)))),
             "city": lambda: _started(LiveCity(engines, drivers=drivers, seed=seed)),
             "studio": lambda: open_gallery(engines, self.log, seed=seed, first=secrets.randbits(62)),
         }
@@ -44,19 +48,28 @@ class Systems:
         self._locks = {part: Lock() for part in PARTS}
         self._log_lock = Lock()
         self._log: DecisionLog | None = None
+        self.decisions = Decisions(self._opened)
 
     @property
     def log(self) -> DecisionLog:
-        """The decision log."""
+        """The decision log, with all that was decided until now in it."""
+        return self.decisions.flushed()
+
+    def _opened(self) -> DecisionLog:
         with self._log_lock:
             if self._log is None:
                 self._log = DecisionLog(self.engines.events())
             return self._log
 
     @property
+    def desk(self) -> Desk:
+        """The shop and its rules, as they are changed; `EngineBusy` while it is being built, `EngineLost` where that failed."""
+        return cast("Desk", self._part("shop"))
+
+    @property
     def shop(self) -> Shop:
-        """The shop; `EngineBusy` while it is being built, `EngineLost` where that failed."""
-        return cast("Shop", self._part("shop"))
+        """The shop as it is now, for one request; raises as `desk`."""
+        return self.desk.shop
 
     @property
     def city(self) -> LiveCity:
@@ -94,9 +107,10 @@ class Systems:
         return states
 
     def close(self) -> None:
-        """End the city, and let go of the shop's index and all engines."""
-        if isinstance(shop := self._made.get("shop"), Shop):
-            shop.search.close()
+        """End the city, write what was decided, and let go of the shop's index and all engines."""
+        self.decisions.close()
+        if isinstance(desk := self._made.get("shop"), Desk):
+            desk.close()
         if isinstance(city := self._made.get("city"), LiveCity):
             city.stop()
         self.engines.close()
@@ -109,11 +123,12 @@ class Systems:
         return self._made[name]
 
 
-def _tried(shop: Shop) -> Shop:
+def _tried(desk: Desk) -> Desk:
     """A shop whose kernels are compiled and whose columns are in memory: the first shopper does not wait for that."""
     for text in (BROWSE, "warm up"):
-        shop.pages.page(text)
-    return shop
+        desk.shop.pages.page(text)
+    desk.live.shop.pages.suggest("a")
+    return desk
 
 
 def _started(city: LiveCity) -> LiveCity:

@@ -53,7 +53,7 @@ def bench(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the table in benchmarks/results.")] = False,
 ) -> None:
     """Measure one thing beside its peer in the same run: medians of repeated runs, and their spread."""
-    names = benchmarks() if name == "all" else [name]
+    names = benchmarks() if name == "all" else [name.replace("-", "_")]
     everything: list[Metric] = []
     for n, each in enumerate(names):
         run = find_benchmark(each)

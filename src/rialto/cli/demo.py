@@ -34,6 +34,7 @@ def serve(
 
 def _serve(settings: SettingsFile, host: str | None, port: int | None, *, catalogue: str, greet: bool) -> None:
     import uvicorn
+    from threadpoolctl import threadpool_limits
 
     from rialto.app.engines import Engines
     from rialto.app.systems import Systems
@@ -54,8 +55,10 @@ def _serve(settings: SettingsFile, host: str | None, port: int | None, *, catalo
         out.print("[dim]The first start builds the shop and takes some seconds. Ctrl-C ends it.[/]")
     else:
         out.print(f"Serving at {address}")
-    server = uvicorn.Server(uvicorn.Config(create(systems), log_level="warning", timeout_graceful_shutdown=5))
-    server.run(sockets=[listening])
+    server = uvicorn.Server(uvicorn.Config(create(systems), log_level="warning", access_log=False, timeout_graceful_shutdown=5))
+    # Each request has a thread. Its small matrices are done sooner by that thread than by several that wait for one another.
+    with threadpool_limits(limits=1, user_api="blas"):
+        server.run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

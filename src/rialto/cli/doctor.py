@@ -29,7 +29,10 @@ class Finding:
     seen: str
 
 
-OPTIONAL = {"catboost": "trees", "onnxruntime": "neural", "tokenizers": "neural", "confluent-kafka": "kafka", "redis": "redis"}
+OPTIONAL = {
+    "catboost": "trees", "onnxruntime": "neural", "tokenizers": "neural", "confluent-kafka": "kafka", "redis": "redis",
+    "urllib3": "opensearch",
+}  # fmt: skip
 
 
 def doctor(
@@ -80,8 +83,8 @@ def _engines(chosen: Settings) -> Iterator[Finding]:
         "writer": engines.writer,
         "critic": engines.critic,
         "canvas": lambda: engines.canvas().measure("x", size_px=16, weight=400),
-        "text": lambda: engines.text([TextField("title")], None),
-        "vectors": lambda: engines.vectors(8, None),
+        "text": lambda: engines.text([TextField("title")], None).close(),
+        "vectors": lambda: engines.vectors(8, None).close(),
     }
     for port, look in opened.items():
         url = getattr(chosen, port)

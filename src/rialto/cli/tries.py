@@ -43,7 +43,8 @@ def find(
     )
     out.print(
         f"By the world's own truth, which no training saw: nDCG@10 [bold]{lesson.truth_before:.3f}[/] before, "
-        f"[bold]{lesson.truth_after:.3f}[/] after, over {lesson.truth_queries} queries that were never asked."
+        f"[bold]{lesson.truth_after:.3f}[/] after, over {lesson.truth_queries} queries that were never asked; "
+        f"{lesson.asked_before:.3f} before, [bold]{lesson.asked_after:.3f}[/] after, over those asked most, whose clicks are known."
     )
     out.print("\n[dim]rialto demo shows it in a browser; rialto find search --catalogue FILE takes your own.[/]")
 

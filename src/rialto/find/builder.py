@@ -45,8 +45,8 @@ class Builder:
 
     def _numbered(self) -> tuple[np.ndarray[Any, np.dtype[np.int64]], dict[str, int]]:
         old = self._before
-        held: dict[str, int] = dict(old.retired) | dict(zip(old.ids.tolist(), old.numbers.tolist())) if old else {}
-        start = old.next_number if old else 0
+        held: dict[str, int] = dict(old.retired) | dict(zip(old.ids.tolist(), old.numbers.tolist())) if old is not None else {}
+        start = old.next_number if old is not None else 0
         fresh = (i for i in self._rows if i not in held)
         held |= {i: start + n for n, i in enumerate(list(fresh))}
         numbers = np.array([held[i] for i in self._rows], dtype=np.int64)

@@ -18,7 +18,7 @@ from rialto.errors import BadInput, NothingHere, known
 from rialto.find.records import Product, Value, split_path
 from rialto.find.values import day_text
 
-__all__ = ["Catalogue", "Labels", "Measures"]
+__all__ = ["Catalogue", "Labels", "Measures", "held_pairs"]
 
 TEXTS = ("title", "brand", "category", "description", "group", "image", "names")
 NUMBERS = ("price_cents", "stock", "released_day", "rating", "rating_count")
@@ -47,6 +47,11 @@ class Labels:
     def pair_of(self) -> Mapping[tuple[str, str], int]:
         """(attribute, value) -> pair."""
         return {(self.names[n], t): at for at, (n, t) in enumerate(zip(self.pair_name.tolist(), self.pair_text.tolist()))}
+
+
+def held_pairs(labels: Labels) -> NDArray[np.int64]:
+    """Products that hold each pair, shape (pairs,); 0 for one that its last product lost in a change."""
+    return np.bincount(labels.pair, minlength=len(labels.pair_name)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -130,12 +135,25 @@ class Catalogue:
         return np.unique(own.astype(str), return_inverse=True)[1].astype(np.int64) if len(own) else np.zeros(0, dtype=np.int64)
 
     @cached_property
+    def brands(self) -> tuple[NDArray[np.int32], Mapping[str, int]]:
+        """Code of each product's brand, shape (products,), and brand -> code; -1 = no brand."""
+        codes = {b: at for at, b in enumerate(sorted({str(b) for b in self.texts["brand"].tolist()} - {""}))}
+        return np.array([codes.get(b, -1) for b in self.texts["brand"].tolist()], dtype=np.int32), codes
+
+    @cached_property
+    def paths(self) -> tuple[NDArray[np.int32], list[tuple[str, ...]]]:
+        """Code of each product's category, shape (products,), and the paths in order, so that what lies below one stands together."""
+        texts = self.texts["category"].tolist()
+        levels = {t: split_path(t) for t in set(texts)}
+        order = sorted(set(levels.values()))
+        codes = {p: at for at, p in enumerate(order)}
+        of_text = {t: codes[p] for t, p in levels.items()}
+        return np.array([of_text[t] for t in texts], dtype=np.int32), order
+
+    @cached_property
     def version(self) -> str:
-        """A checksum of the whole content, 16 hexadecimal digits; pinned in every decision."""
-        digest = blake2b(digest_size=8)
-        for _, body in sorted(self._tables().items()):
-            digest.update(body)
-        return digest.hexdigest()
+        """Names the content, 16 hexadecimal digits: its checksum, or where it came of changes, theirs in turn; pinned in every decision."""
+        return _digest(self._tables())
 
     def attributes(self, row: int) -> dict[str, Value]:
         """Name -> value of one product; several values of one name are a tuple, yes/no is a bool."""
@@ -176,7 +194,7 @@ class Catalogue:
             "format": _FORMAT, "version": self.version, "products": len(self), "retired": dict(self.retired),
             "label_names": self.labels.names, "measure_names": self.measures.names,
         }  # fmt: skip
-        fs.pipe_file(f"{root}/catalogue.json", json.dumps(head).encode())
+        fs.pipe_file(f"{root}/catalogue.json", json.dumps({**head, "checksum": _checksum(head, tables)}).encode())
 
     @classmethod
     def load(cls, folder: str) -> Catalogue:
@@ -189,18 +207,28 @@ class Catalogue:
         fs, root = fsspec.core.url_to_fs(folder)
         if not fs.exists(f"{root}/catalogue.json"):
             raise NothingHere(f"there is no catalogue under {folder}; build one with `rialto find index`.")
-        head = cast("dict[str, Any]", json.loads(fs.cat_file(f"{root}/catalogue.json")))
-        if head.get("format") != _FORMAT:
-            raise BadInput(f"{folder} has catalogue format {head.get('format')!r}; wanted {_FORMAT}. Index it again.")
-        t = {name: _read(fs.cat_file(f"{root}/{name}.arrow")) for name in ("products", "labels", "measures", "pairs")}
+        try:
+            head = cast("dict[str, Any]", json.loads(fs.cat_file(f"{root}/catalogue.json")))
+            if head["format"] != _FORMAT:
+                raise BadInput(f"{folder} has catalogue format {head['format']!r}; wanted {_FORMAT}. Index it again.")
+            bodies = {name: fs.cat_file(f"{root}/{name}.arrow") for name in ("products", "labels", "measures", "pairs")}
+            if _checksum({k: v for k, v in head.items() if k != "checksum"}, bodies) != head["checksum"]:
+                raise BadInput(f"the files in {folder} are not those that were written together; index it again.")
+            return cls._read(head, {name: _read(body) for name, body in bodies.items()})
+        except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as e:
+            if isinstance(e, BadInput):
+                raise
+            raise BadInput(f"the catalogue in {folder} is damaged ({type(e).__name__}: {e}); index it again.") from None
+
+    @classmethod
+    def _read(cls, head: dict[str, Any], t: Mapping[str, dict[str, NDArray[Any]]]) -> Catalogue:
         p = t["products"]
         labels = Labels(
             _offsets(p["labels"]), t["labels"]["pair"], t["pairs"]["name"], t["pairs"]["text"], tuple(head["label_names"])
         )
         measures = Measures(_offsets(p["measures"]), t["measures"]["name"], t["measures"]["value"], tuple(head["measure_names"]))
         self = cls(p["id"], p["number"], {k: p[k] for k in TEXTS}, {k: p[k] for k in NUMBERS}, labels, measures, head["retired"])
-        if self.version != head["version"]:
-            raise BadInput(f"{folder} holds files of {self.version}, its head names {head['version']}; index it again.")
+        vars(self)["version"] = str(head["version"])
         return self
 
     def _tables(self) -> dict[str, bytes]:
@@ -213,6 +241,17 @@ class Catalogue:
             "pairs": _written({"name": a.pair_name, "text": a.pair_text}),
             "measures": _written({"name": m.name, "value": m.value}),
         }
+
+
+def _digest(tables: Mapping[str, bytes]) -> str:
+    digest = blake2b(digest_size=8)
+    for _, body in sorted(tables.items()):
+        digest.update(body)
+    return digest.hexdigest()
+
+
+def _checksum(head: Mapping[str, Any], tables: Mapping[str, bytes]) -> str:
+    return _digest({**tables, "head": json.dumps(head, sort_keys=True).encode()})
 
 
 def _whole(value: float) -> int | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput, known
 from rialto.find.judgments import Judged
+from rialto.find.last import last_examples, last_scores
 from rialto.find.pipeline import Search
 from rialto.find.taught import joined, taught
 from rialto.find.terms import analyse
@@ -90,7 +92,7 @@ class Evaluation:
         told = [
             f"{s.name}: the difference to the stage before, {s.difference.value:+.3f}, is within noise (corrected p = {s.p:.2f})."
             for s in self.stages
-            if s.difference is not None and s.noise
+            if s.difference is not None and s.noise and s.difference.value != 0.0
         ]
         holes = [s for s in self.stages if s.unjudged_10 > 0.1]
         if holes:
@@ -162,7 +164,7 @@ class _Made:
 def _folded(
     search: Search, used: Judged, fit: Fit | None, score: Score | None, folds: int, seed: int, names: Sequence[str] | None
 ) -> _Made:
-    fold = folds_of(used.texts, folds, seed)
+    fold, search = folds_of(used.texts, folds, seed), search.untaught()
     seen = [search.search([text]).record.seen for text in used.texts]
     parts: dict[int, tuple[Candidates, dict[str, NDArray[np.float64]], dict[str, float]]] = {}
     for f in range(folds):
@@ -170,18 +172,22 @@ def _folded(
         if not len(test):
             continue
         learned = taught(search, used.take(train), joined([seen[q] for q in train.tolist()]))
-        model = None
-        if fit is not None:
-            model = fit(from_judgments(learned, used.take(train), names=names or learned.inputs), seed)
+        models: list[bytes] = []
+        if fit is not None and score is not None:
+            models.append(fit(from_judgments(learned, used.take(train), names=names or learned.inputs), seed))
+            if search.fittings.cross is not None:
+                models.append(
+                    fit(last_examples(learned, used.take(train), fit=fit, score=score, split=folds_of, seed=seed), seed)
+                )
         for q in test.tolist():
-            parts[q] = _tested(learned, used.texts[q], model, score, names)
+            parts[q] = _tested(learned, used.texts[q], models, score, names)
     every = [parts[q] for q in range(len(used))]
     scores = {name: np.concatenate([s[name] for _, s, _ in every]) for name in every[0][1]}
     return _Made(joined([rows for rows, _, _ in every]), scores, [steps for _, _, steps in every])
 
 
 def _tested(
-    search: Search, text: str, model: bytes | None, score: Score | None, names: Sequence[str] | None
+    search: Search, text: str, models: Sequence[bytes], score: Score | None, names: Sequence[str] | None
 ) -> tuple[Candidates, dict[str, NDArray[np.float64]], dict[str, float]]:
     """One query's rows, each stage's scores of them, and how long each step took."""
     outcome = search.search([text])
@@ -191,14 +197,21 @@ def _tested(
         scores["vector"] = seen.column("cosine_leg").astype(np.float64)
     kept = seen.rows_of(outcome.ranked)
     scores["fusion"] = _over(len(seen), kept, outcome.ranked.column("score:fusion"))
-    if model is not None and score is not None:
-        trees = behind(outcome.ranked.column("score:fusion"))
-        ordered = np.flatnonzero(~np.isnan(outcome.ranked.column("title_length")))
-        inputs = matrix(outcome.ranked, names or search.inputs)[ordered]
-        trees[ordered] = score(model, inputs)
+    steps = {s.name: s.seconds for s in outcome.trace.steps}
+    if models and score is not None:
+        ranked, trees = outcome.ranked, behind(outcome.ranked.column("score:fusion"))
+        ordered = np.flatnonzero(~np.isnan(ranked.column("title_length")))
+        trees[ordered] = score(models[0], matrix(ranked, names or search.inputs)[ordered])
         scores["trees"] = scores["all"] = _over(len(seen), kept, trees)
+        if len(models) > 1 and len(ordered):
+            start = perf_counter()
+            few, last = last_scores(search, outcome.requests, ranked, trees, models[1], score)
+            steps["cross"] = perf_counter() - start
+            every = behind(trees)
+            every[ranked.rows_of(few)] = last
+            scores["all"] = _over(len(seen), kept, every)
     bare = Candidates(seen.offsets, seen.ids)
-    return bare, scores, {s.name: s.seconds for s in outcome.trace.steps}
+    return bare, scores, steps
 
 
 def _over(size: int, rows: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:

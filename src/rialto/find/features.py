@@ -9,30 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
+from rialto.find.asking import lines_of
 from rialto.find.catalogue import Catalogue
-from rialto.find.kernels import MATCH, SHARES, cosine, match, overlap, shares, valued
+from rialto.find.kernels import MATCH, SHARES, cosine, match, shares, valued
 from rialto.find.phrases import Phrases
 from rialto.find.retrieve import QueryVectors
+from rialto.find.standing import ALIKE, STANDING, alike, standing
 from rialto.find.terms import Terms, analyse
 from rialto.find.weights import DEFAULT, Weights
 from rialto.records import Candidates, Columns, Context, Requests
 from rialto.spine.features import Features
 from rialto.spine.params import Param
 
-__all__ = ["FEATURES", "FIRST", "LATE", "AskedTerms", "Knowledge", "asked_terms", "features", "first"]
+__all__ = ["FEATURES", "FIRST", "LATE", "AskedTerms", "Knowledge", "asked_terms", "features", "first", "shelf_of"]
 
 FEEDBACK = Param(
     "find.features.feedback", 20, low=1, high=1000, unit="candidates", doc="Best candidates that the rest is compared with."
 )
 _MOST_TERMS = 32  # terms of a query that count
 
-FIRST = (*SHARES, "cosine", "query_terms")
+SHELF = ("price_log", "age_years", "rating_mean", "rating_log", "sold_out_flag", "facts")
+"""Columns of a product whatever is asked."""
+
+FIRST = (*SHARES, "other_share", "cosine", "query_terms")
 """Columns of every candidate: what the first phase scores by."""
 
 LATE = (
-    *(name for name in MATCH if name not in SHARES), "fused", "blend_share", "bm25f_top", "cosine_top", "rank_text", "rank_cosine", "rrf",
-    "value_hits", "value_misses", "brand_named", "centroid", "profile", "type_share",
-    "price_log", "price_typical", "age_years", "rating_mean", "rating_log", "sold_out_flag", "facts",
+    *(name for name in MATCH if name not in SHARES), "fused", *STANDING, *ALIKE, *SHELF, "value_hits", "value_misses", "brand_named",
     "query_idf", "query_full", "query_top",
 )  # fmt: skip
 """Columns of the best candidates by the first phase: what only the trees read."""
@@ -55,6 +58,7 @@ class Knowledge:
         fact_weight: How telling each name is, shape (names,).
         type_code: Category of each product, shape (products,), int64; -1 = none.
         weights: How BM25F weighs the fields.
+        shelf: What is so of each product whatever is asked, shape (products, SHELF), float32, columns contiguous.
     """
 
     catalogue: Catalogue
@@ -67,6 +71,7 @@ class Knowledge:
     fact_weight: NDArray[np.float64]
     type_code: NDArray[np.int64]
     weights: Weights
+    shelf: NDArray[np.float32]
 
     @classmethod
     def of(
@@ -104,6 +109,7 @@ class Knowledge:
             weight,
             types,
             weights or DEFAULT,
+            shelf_of(catalogue),
         )
 
 
@@ -113,7 +119,8 @@ def first(knowledge: Knowledge) -> Features:
     def compute(requests: Requests, candidates: Candidates, context: Context) -> Columns:
         asked = asked_terms(knowledge, requests, candidates)
         terms = np.diff(asked.starts).astype(np.float32)[asked.owner]
-        return _shares(knowledge, asked) | {"cosine": _cosine(knowledge, asked), "query_terms": terms}
+        other = _other(knowledge, requests, candidates)
+        return _shares(knowledge, asked) | {"other_share": other, "cosine": _cosine(knowledge, asked), "query_terms": terms}
 
     return Features("first", FIRST, compute)
 
@@ -160,16 +167,16 @@ def _compute(k: Knowledge, requests: Requests, candidates: Candidates) -> Column
     fused = candidates.column("score:fusion").astype(np.float64)
     given = {name: candidates.column(name) for name in FIRST} | {"fused": fused.astype(np.float32)}
     out: dict[str, NDArray[np.float32]] = _matched(k, asked) | given
-    out |= _within(offsets, candidates.ids, out)
+    out |= dict(zip(STANDING, standing(offsets, candidates.ids, out["fused"], out["bm25f"], out["cosine"])))
     said = k.phrases.said(asked.texts)
     labels = k.catalogue.labels
     values = valued(
-        rows, owner, said.offsets, said.pair, said.name, said.phrase, labels.offsets, labels.pair, labels.pair_name, len(labels.names)
+        rows, owner, said.offsets, said.pair, said.name, said.phrase, labels.offsets, labels.pair, labels.pair_name
     )  # fmt: skip
     out["value_hits"], out["value_misses"] = values[:, 0], values[:, 1]
     out["brand_named"] = k.phrases.brand_named(asked.texts, rows, owner)
     out |= _agreement(k, requests, candidates, rows, fused)
-    out |= _shelf(k.catalogue, rows)
+    out |= dict(zip(SHELF, k.shelf[rows].T))
     out |= _of_query(offsets, asked, out)
     return {name: out[name] for name in LATE}
 
@@ -180,6 +187,16 @@ def _shares(k: Knowledge, asked: AskedTerms) -> dict[str, NDArray[np.float32]]:
         asked.rows, asked.owner, asked.starts, asked.terms, asked.idf, t.offsets, t.terms, t.mean_length, w.boost, w.b, w.k1
     )
     return {name: np.ascontiguousarray(table[:, at]) for at, name in enumerate(SHARES)}
+
+
+def _other(k: Knowledge, requests: Requests, candidates: Candidates) -> NDArray[np.float32]:
+    """BM25F's share for the best of the query's other writings, shape (rows,); NaN where it has none."""
+    others, out = lines_of(requests, "alternatives"), np.full(len(candidates), np.nan, dtype=np.float32)
+    for at in range(max((len(o) for o in others), default=0)):
+        texts = np.array([o[at] if at < len(o) else "" for o in others], dtype=object)
+        asked = asked_terms(k, requests.with_columns(text=texts), candidates)
+        out = np.fmax(out, _shares(k, asked)["bm25f_share"])
+    return out
 
 
 def _matched(k: Knowledge, asked: AskedTerms) -> dict[str, NDArray[np.float32]]:
@@ -196,110 +213,46 @@ def _cosine(k: Knowledge, asked: AskedTerms) -> NDArray[np.float32]:
     return cosine(asked.rows, asked.owner, np.ascontiguousarray(k.vectors.of(asked.texts)), k.units)
 
 
-def _within(
-    offsets: NDArray[np.int64], ids: NDArray[np.int64], out: dict[str, NDArray[np.float32]]
-) -> dict[str, NDArray[np.float32]]:
-    """Where a candidate stands among its request's: scores next to the best one's, and ranks (missing last)."""
-    text, cos = _ranks(offsets, ids, out["bm25f"]), _ranks(offsets, ids, out["cosine"])
-    return {
-        "blend_share": _to_best(offsets, out["fused"], ratio=True),
-        "bm25f_top": _to_best(offsets, out["bm25f"], ratio=True),
-        "cosine_top": _to_best(offsets, out["cosine"], ratio=False),
-        "rank_text": text,
-        "rank_cosine": cos,
-        "rrf": np.nansum([1 / (60 + text), 1 / (60 + cos)], axis=0).astype(np.float32),
-    }
-
-
-def _to_best(offsets: NDArray[np.int64], values: NDArray[np.float32], *, ratio: bool) -> NDArray[np.float32]:
-    best = np.repeat(_segment_max(offsets, values), np.diff(offsets))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(best > 0, values / best, np.nan).astype(np.float32) if ratio else (values - best).astype(np.float32)
-
-
-def _segment_max(offsets: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = np.full(len(offsets) - 1, np.nan, dtype=np.float32)
-    filled = np.flatnonzero(np.diff(offsets))
-    if len(filled):
-        out[filled] = np.fmax.reduceat(values, offsets[filled])
-    return out
-
-
-def _ranks(offsets: NDArray[np.int64], ids: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Place of each row among its request's by falling value, ties by id, from 1; NaN where the value is not known."""
-    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    order = np.lexsort((ids, -values, owner))  # NaN sorts last
-    out = np.empty(len(values), dtype=np.float32)
-    out[order] = np.arange(len(values)) - offsets[owner] + 1
-    return np.where(np.isnan(values), np.nan, out).astype(np.float32)
-
-
 def _agreement(
-    k: Knowledge, requests: Requests, candidates: Candidates, rows: NDArray[np.int64], blended: NDArray[np.float64]
+    k: Knowledge, requests: Requests, candidates: Candidates, rows: NDArray[np.int64], fused: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float32]]:
-    """How alike a candidate is to the best few found: in meaning, in the attributes it has, in category, in price."""
-    size, most = len(rows), FEEDBACK.of(requests)
-    profile = np.zeros((candidates.requests, len(k.fact_weight)))
-    centre = None if k.units is None else np.zeros((candidates.requests, k.units.shape[1]), dtype=np.float32)
-    share, typical = np.full(size, np.nan, dtype=np.float32), np.full(size, np.nan, dtype=np.float32)
-    price = np.log1p(k.catalogue.value("price_cents")[rows])
-    for at in range(candidates.requests):
-        part = slice(int(candidates.offsets[at]), int(candidates.offsets[at + 1]))
-        if part.start == part.stop:
-            continue
-        order = np.lexsort((candidates.ids[part], -blended[part]))[: int(most[at])]
-        best, weight = rows[part][order], np.maximum(blended[part][order], 0.0)
-        for row in best.tolist():
-            profile[at, k.fact_name[k.fact_offsets[row] : k.fact_offsets[row + 1]]] += 1.0 / len(best)
-        if centre is not None and k.units is not None:
-            mean = (k.units[best] * weight[:, np.newaxis].astype(np.float32)).sum(axis=0)
-            centre[at] = mean / max(float(np.sqrt((mean * mean).sum())), 1e-12)
-        types = k.type_code[best]
-        if weight.sum() > 0 and (types >= 0).any():
-            held = np.bincount(types[types >= 0], weights=weight[types >= 0], minlength=int(k.type_code.max()) + 1) / weight.sum()
-            own = k.type_code[rows[part]]
-            share[part] = np.where(own >= 0, held[np.maximum(own, 0)], np.nan)
-        known = price[part][order][~np.isnan(price[part][order])]
-        typical[part] = price[part] - np.median(known) if len(known) else np.nan
-    nothing = np.full(size, np.nan, dtype=np.float32)
-    owner = candidates.owner
-    return {
-        "centroid": nothing if centre is None or k.units is None else cosine(rows, owner, centre, k.units),
-        "profile": overlap(rows, owner, profile, k.fact_weight, k.fact_offsets, k.fact_name),
-        "type_share": share,
-        "price_typical": typical,
-    }
+    """How alike a candidate is to the best few found: in category, in price, in the attributes it has, in meaning."""
+    most, nothing = FEEDBACK.of(requests).astype(np.int64), np.zeros((0, 0), dtype=np.float32)
+    table = alike(
+        candidates.offsets, candidates.ids, rows, fused, most, k.shelf[:, 0], k.type_code, k.fact_offsets, k.fact_name, k.fact_weight,
+        nothing if k.units is None else k.units,
+    )  # fmt: skip
+    return dict(zip(ALIKE, table))
 
 
-def _shelf(catalogue: Catalogue, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
-    """What is so of a product whatever is asked."""
-    day, stock = catalogue.value("released_day"), catalogue.value("stock")[rows]
+def shelf_of(catalogue: Catalogue) -> NDArray[np.float32]:
+    """What is so of each product whatever is asked, shape (products, SHELF), columns contiguous."""
+    day, stock = catalogue.value("released_day"), catalogue.value("stock")
     newest = np.nanmax(day) if np.isfinite(day).any() else np.nan
     facts = np.diff(catalogue.labels.offsets) + np.diff(catalogue.measures.offsets)
-    made = {
-        "price_log": np.log1p(catalogue.value("price_cents")[rows]),
-        "age_years": (newest - day[rows]) / 365.25,
-        "rating_mean": catalogue.value("rating")[rows],
-        "rating_log": np.log1p(catalogue.value("rating_count")[rows]),
-        "sold_out_flag": np.where(np.isnan(stock), np.nan, stock <= 0),
-        "facts": np.log1p(facts[rows]),
-    }
-    return {name: values.astype(np.float32) for name, values in made.items()}
+    columns = (
+        np.log1p(catalogue.value("price_cents")),
+        (newest - day) / 365.25,
+        catalogue.value("rating"),
+        np.log1p(catalogue.value("rating_count")),
+        np.where(np.isnan(stock), np.nan, stock <= 0),
+        np.log1p(facts),
+    )
+    return np.asfortranarray(np.stack(columns, axis=1), dtype=np.float32)
 
 
 def _of_query(
     offsets: NDArray[np.int64], asked: AskedTerms, out: dict[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float32]]:
     """What is so of the query: alike for all of its candidates, so that trees can ask about both at once."""
-    full = np.add.reduceat(np.append(np.nan_to_num(out["all_terms"], nan=0.0), 0.0), offsets[:-1]) * (np.diff(offsets) > 0)
-    made = {
-        "query_idf": np.array(
-            [asked.idf[a:b].max(initial=0.0) for a, b in zip(asked.starts, asked.starts[1:])], dtype=np.float32
-        ),
-        "query_full": np.log1p(full),
-        "query_top": _segment_max(offsets, out["bm25f_share"]),
-    }
-    return {name: values[asked.owner].astype(np.float32) for name, values in made.items()}
+    made = np.full((3, len(offsets) - 1), np.nan, dtype=np.float32)
+    for q, (low, high) in enumerate(zip(offsets.tolist(), offsets[1:].tolist())):
+        if low < high:
+            words = asked.idf[asked.starts[q] : asked.starts[q + 1]]
+            made[0, q] = words.max() if len(words) else 0.0
+            made[1, q] = np.log1p((out["all_terms"][low:high] == 1.0).sum())
+            made[2, q] = np.fmax.reduce(out["bm25f_share"][low:high])
+    return dict(zip(("query_idf", "query_full", "query_top"), made[:, asked.owner]))
 
 
 def _owner(offsets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -22,6 +22,8 @@ QUERY = ("one", "words", "top_share", "top_cover", "top_cosine", "spread_cosine"
 """What the weights depend on; each lies in about -1..1."""
 
 _COSINES = (0.0, 0.1, 0.2, 0.45, 0.65, 1.0)
+_OTHER = 0.3  # what a synonym is worth next to the word itself, where some product holds all of the query's words
+_UNMATCHED = 0.85  # and where none does
 _LEAST = 0.3  # measure x queries that another blend has to bring
 
 
@@ -55,6 +57,8 @@ class Fusion:
 
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
         """First score of each candidate, shape (rows,); what is missing counts nothing."""
+        if not self.weights[:, 1:].any():
+            return np.asarray(parts(candidates) @ self.weights[:, 0])
         of_query = query_features(candidates) @ self.weights.T
         return np.asarray((parts(candidates) * of_query[candidates.owner]).sum(axis=1))
 
@@ -139,8 +143,20 @@ class Fusion:
 
 
 def parts(candidates: Candidates) -> NDArray[np.float64]:
-    """The columns `PARTS`, shape (rows, parts); missing is 0."""
-    return np.nan_to_num(np.stack([candidates.column(name).astype(np.float64) for name in PARTS], axis=1), nan=0.0)
+    """The columns `PARTS`, shape (rows, parts); missing is 0. Words of another writing of the query count less than its own."""
+    table = np.nan_to_num(np.stack([candidates.column(name).astype(np.float64) for name in PARTS], axis=1), nan=0.0)
+    other = candidates.columns.get("other_share")
+    if other is not None and not np.isnan(other).all():
+        table[:, 0] = np.fmax(table[:, 0], _worth(candidates, table[:, 1]) * other)
+    return table
+
+
+def _worth(candidates: Candidates, cover: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What another writing's words count beside the query's own, shape (rows,): little, and much where no product holds all of its words."""
+    filled = np.flatnonzero(candidates.counts)
+    top = np.zeros(candidates.requests)
+    top[filled] = np.maximum.reduceat(cover, candidates.offsets[:-1][filled])
+    return np.where(top < 0.999, _UNMATCHED, _OTHER)[candidates.owner]
 
 
 def query_features(candidates: Candidates) -> NDArray[np.float64]:

@@ -5,27 +5,36 @@ from __future__ import annotations
 import csv
 import io
 import json
+import lzma
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from gzip import BadGzipFile
 from itertools import chain, islice
 from typing import Any, cast
 
 import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rialto.errors import BadInput, BadRow, NothingHere
+from rialto.errors import BadInput, BadRow, EngineError, NothingHere
 from rialto.find.builder import Builder
 from rialto.find.catalogue import Catalogue
 from rialto.find.mapping import FieldMap, guess
+from rialto.find.quantities import measured
 from rialto.find.records import join_path, split_path
 from rialto.find.values import as_boolean, as_cents, as_day, as_number, as_text, blank
 
-__all__ = ["Ingest", "read_catalogue", "read_rows", "write_rejects"]
+__all__ = ["Attribute", "Ingest", "Parsed", "parsed", "read_catalogue", "read_rows", "write_rejects"]
 
 _SAMPLE = 500  # rows that the mapping is guessed from
+_NAME = 1_000  # characters of an id, a brand, a group or a category's path
 _MORE = "\x00more"  # where a CSV row's cells beyond the header go
 Attribute = tuple[str, str, Any]
 """Name, kind (`t` text, `n` number, `b` yes/no, `?` decided once the whole column is known) and value."""
+
+Parsed = tuple[str, dict[str, str], dict[str, float], list[Attribute]]
+"""A product as `Builder.add` takes it: id, texts, numbers, attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ def read_catalogue(path: str, mapping: FieldMap | None = None, *, rejects: str =
     for number, row in chain(sample, rows):
         total += 1
         try:
-            builder.add(*_parsed(number, row, chosen))
+            builder.add(*parsed(number, row, chosen))
         except BadRow as e:
             bad.append(e)
     if rejects:
@@ -99,6 +108,10 @@ def read_rows(path: str) -> Iterator[tuple[int, Any]]:
             yield from reader(stream)
     except FileNotFoundError:
         raise NothingHere(f"there is no file {path}.") from None
+    except (BadGzipFile, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as e:
+        raise BadInput(f"{path} is damaged, or not what its name says ({type(e).__name__}: {e}); write it again.") from None
+    except OSError as e:
+        raise EngineError(f"{path} cannot be read: {e.strerror or e}.") from e
 
 
 def _text_of(stream: Any) -> io.TextIOWrapper:
@@ -168,7 +181,7 @@ def _check_columns(mapping: FieldMap, sample: list[dict[str, Any]]) -> None:
         )
 
 
-def _parsed(number: int, row: Any, m: FieldMap) -> tuple[str, dict[str, str], dict[str, float], list[Attribute]]:
+def parsed(number: int, row: Any, m: FieldMap) -> Parsed:
     """One row as the builder wants it; `BadRow` names the first field that is wrong."""
     if isinstance(row, BadRow):
         raise row
@@ -182,14 +195,20 @@ def _parsed(number: int, row: Any, m: FieldMap) -> tuple[str, dict[str, str], di
         except ValueError as e:
             raise BadRow(number, column, value, str(e)) from None
 
-    name = cell(m.id, as_text, "") if m.id else f"row-{number:06d}"
+    def short(value: Any) -> str:
+        text = as_text(value)
+        if len(text) > _NAME:
+            raise ValueError(f"text of at most {_NAME} characters")
+        return text
+
+    name = cell(m.id, short, "") if m.id else f"row-{number:06d}"
     title = cell(m.title, as_text, "")
     for column, value in ((m.id, name), (m.title, title)):
         if not value:
             raise BadRow(number, column, row.get(column), "text that is not empty")
     texts = {
-        "title": title, "brand": cell(m.brand, as_text, ""), "category": cell(m.category, _path, ""),
-        "description": cell(m.description, as_text, ""), "group": cell(m.group, as_text, ""), "image": cell(m.image, as_text, ""),
+        "title": title, "brand": cell(m.brand, short, ""), "category": cell(m.category, _path, ""),
+        "description": cell(m.description, as_text, ""), "group": cell(m.group, short, ""), "image": cell(m.image, as_text, ""),
         "names": " ".join(filter(None, (cell(c, as_text, "") for c in m.names))),
     }  # fmt: skip
     nan = float("nan")
@@ -202,7 +221,11 @@ def _parsed(number: int, row: Any, m: FieldMap) -> tuple[str, dict[str, str], di
 
 
 def _path(value: Any) -> str:
-    return "/".join(as_text(v) for v in value) if isinstance(value, list) else join_path(split_path(as_text(value)))
+    levels = tuple(as_text(v) for v in value) if isinstance(value, list) else split_path(as_text(value))
+    path = join_path(tuple(level for level in levels if level))
+    if len(path) > _NAME:
+        raise ValueError(f"a path of at most {_NAME} characters")
+    return path
 
 
 def _stock(value: Any) -> float:
@@ -224,6 +247,16 @@ def _count(value: Any) -> float:
 
 
 def _attributes(number: int, row: Mapping[str, Any], m: FieldMap, cell: Callable[..., Any]) -> Iterator[Attribute]:
+    """The attributes of a row; one that is written as a number with a unit is that number too, under a name with the unit."""
+    for attribute in _written(number, row, m, cell):
+        yield attribute
+        name, kind, value = attribute
+        text = value if kind == "?" else value[0] if kind == "t" and len(value) == 1 else ""
+        if text and (found := measured(name, text)):
+            yield found[0], "n", found[1]
+
+
+def _written(number: int, row: Mapping[str, Any], m: FieldMap, cell: Callable[..., Any]) -> Iterator[Attribute]:
     for column, value in row.items():
         if blank(value):
             continue

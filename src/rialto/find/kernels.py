@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "MATCH", "cosine", "cosine_plain", "match", "match_plain", "overlap", "overlap_plain", "SHARES", "shares", "shares_plain", "valued",
+    "MATCH", "cosine", "cosine_plain", "match", "match_plain", "SHARES", "shares", "shares_plain", "valued",
     "valued_plain",
 ]  # fmt: skip
 
@@ -283,7 +283,6 @@ def valued(
     offsets: NDArray[np.int64],
     pair: NDArray[np.int32],
     pair_name: NDArray[np.int32],
-    names: int,
 ) -> NDArray[np.float32]:
     """Count the attribute values that a query names and a product has, or has otherwise.
 
@@ -291,31 +290,26 @@ def valued(
         rows, owner: Candidates, shape (rows,): catalogue row and query.
         said_offsets: Shape (queries + 1,): query q names pairs `said_pair[said_offsets[q]:said_offsets[q+1]]`, each of attribute
             `said_name`, by its phrase number `said_phrase` (from 0 in each query, below 32): one phrase may be a value of several attributes.
-        offsets, pair, pair_name: As `rialto.find.catalogue.Labels` holds them; `names` is how many attributes there are.
+        offsets, pair, pair_name: As `rialto.find.catalogue.Labels` holds them.
 
     Returns:
         Shape (rows, 2): phrases of the query that the product has as a value, and those where it has another value of that
         attribute and none that fits. NaN for a query that names no value.
     """
     out = np.full((len(rows), 2), np.nan, dtype=np.float32)
-    # Bits of the phrases that each pair and each attribute stands for, set for one query at a time.
-    of_pair, of_name = np.zeros(len(pair_name), dtype=np.int64), np.zeros(names, dtype=np.int64)
-    last, s0, s1 = -1, 0, 0
     for i in range(len(rows)):
-        if owner[i] != last:
-            for s in range(s0, s1):
-                of_pair[said_pair[s]], of_name[said_name[s]] = 0, 0
-            last = owner[i]
-            s0, s1 = said_offsets[last], said_offsets[last + 1]
-            for s in range(s0, s1):
-                of_pair[said_pair[s]] |= 1 << said_phrase[s]
-                of_name[said_name[s]] |= 1 << said_phrase[s]
+        s0, s1 = said_offsets[owner[i]], said_offsets[owner[i] + 1]
         if s0 == s1:
             continue
         has, known = 0, 0
         for at in range(offsets[rows[i]], offsets[rows[i] + 1]):
-            has |= of_pair[pair[at]]
-            known |= of_name[pair_name[pair[at]]]
+            held = pair[at]
+            name = pair_name[held]
+            for s in range(s0, s1):
+                if said_name[s] == name:
+                    known |= 1 << said_phrase[s]
+                    if said_pair[s] == held:
+                        has |= 1 << said_phrase[s]
         known &= ~has
         hits, misses = 0, 0
         for bit in range(32):
@@ -335,7 +329,6 @@ def valued_plain(
     offsets: NDArray[np.int64],
     pair: NDArray[np.int32],
     pair_name: NDArray[np.int32],
-    names: int,
 ) -> NDArray[np.float32]:
     """`valued` in plain numpy, for its test."""
     out = np.full((len(rows), 2), np.nan, dtype=np.float32)
@@ -347,58 +340,4 @@ def valued_plain(
         has = set(said_phrase[part][np.isin(said_pair[part], held)].tolist())
         known = set(said_phrase[part][np.isin(said_name[part], pair_name[held])].tolist())
         out[i] = len(has), len(known - has)
-    return out
-
-
-@nb.njit(cache=True, nogil=True)
-def overlap(
-    rows: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    profile: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    offsets: NDArray[np.int64],
-    name: NDArray[np.int32],
-) -> NDArray[np.float32]:
-    """How much a product's attribute names are those of its query's best candidates.
-
-    Args:
-        rows, owner: Candidates, shape (rows,).
-        profile: Share of each query's best candidates that have an attribute, shape (queries, names).
-        weight: How telling an attribute is, shape (names,).
-        offsets, name: Attribute names of each product, compressed sparse rows.
-
-    Returns:
-        Cosine of the product's names with the profile, weighted, shape (rows,); NaN where either has none.
-    """
-    out = np.full(len(rows), np.nan, dtype=np.float32)
-    lengths = np.zeros(len(profile))
-    for q in range(len(profile)):
-        for n in range(len(weight)):
-            lengths[q] += weight[n] * weight[n] * profile[q, n] * profile[q, n]
-    for i in range(len(rows)):
-        together, own = 0.0, 0.0
-        for at in range(offsets[rows[i]], offsets[rows[i] + 1]):
-            w = weight[name[at]] * weight[name[at]]
-            together += w * profile[owner[i], name[at]]
-            own += w
-        if own > 0.0 and lengths[owner[i]] > 0.0:
-            out[i] = together / np.sqrt(own * lengths[owner[i]])
-    return out
-
-
-def overlap_plain(
-    rows: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    profile: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    offsets: NDArray[np.int64],
-    name: NDArray[np.int32],
-) -> NDArray[np.float32]:
-    """`overlap` in plain numpy, for its test."""
-    out = np.full(len(rows), np.nan, dtype=np.float32)
-    for i, (row, q) in enumerate(zip(rows.tolist(), owner.tolist())):
-        own = np.bincount(name[offsets[row] : offsets[row + 1]], minlength=len(weight)) * weight
-        best = profile[q] * weight
-        if own.any() and best.any():
-            out[i] = own @ best / np.sqrt((own @ own) * (best @ best))
     return out

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from copy import copy
 from dataclasses import asdict
 from functools import cached_property
 from time import monotonic
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rialto.errors import BadInput, NothingHere
-from rialto.find.catalogue import Catalogue
-from rialto.find.decide import SIZE, SORTS
-from rialto.find.facets import facets
-from rialto.find.pipeline import Search
-from rialto.find.records import BROWSE, Result, Rewrite, SearchPage, Selections
-from rialto.find.retrieve import LEXICAL_K
-from rialto.find.select import bounds_of, facet_mask, hard_mask, selections_of
+from rialto.find.decide import SIZE
+from rialto.find.facets import Counts, check_selections, facet_values
+from rialto.find.found import counted, facets_of, stopped
+from rialto.find.pipeline import FUSION_KEEP, Search
+from rialto.find.query import Understood
+from rialto.find.records import FacetValue, Result, SearchPage, Selections
+from rialto.find.retrieve import BROWSE_K
+from rialto.find.rules import effects
+from rialto.find.shelves import SORTS
 from rialto.find.suggest import Suggester, Suggestion
 from rialto.records import hash64
 from rialto.spine.explain import Fate
@@ -29,6 +31,8 @@ from rialto.spine.pipeline import Outcome
 __all__ = ["Pages", "answer", "explained"]
 
 _MOST = 100  # results of one page
+_VARIANTS = 4  # candidates of one result, about, on a page without words
+_AHEAD = 100  # results beyond a page's end, so that the next one is known to be there
 
 
 class Pages:
@@ -46,6 +50,16 @@ class Pages:
     def _suggester(self) -> Suggester:
         """Made when first asked for: a search that is never typed into needs none."""
         return Suggester(self.search.catalogue, self._queries)
+
+    def moved(self, search: Search) -> Pages:
+        """The same pages over a search after a change of some products; suggestions stay as they were made."""
+        other = copy(self)
+        other.search = search
+        return other
+
+    def anew(self, search: Search) -> Pages:
+        """Pages over a search of a new index, with suggestions of its own."""
+        return Pages(search, self._queries)
 
     def page(self, text: str, *, watch: Callable[[Outcome], object] | None = None, **asked: Unpack[Asked]) -> SearchPage:
         """Answer one query with a page; `watch` is given the outcome behind it, for the decision log.
@@ -70,6 +84,12 @@ class Pages:
         """What became of one product for one query; see `explained`."""
         return explained(self.search, text, product_id, selections=selections)
 
+    def values(
+        self, text: str, facet: str, contains: str = "", *, limit: int = 20, **asked: Unpack[Asked]
+    ) -> tuple[FacetValue, ...]:
+        """Search inside one facet of what a query finds, over all of its values; see `rialto.find.facets.facet_values`."""
+        return values(self.search, text, facet, contains, limit=limit, **asked)
+
     def suggest(self, prefix: str, *, limit: int = 8) -> list[Suggestion]:
         """Completions of what was typed so far."""
         return self._suggester.complete(prefix, limit=limit)
@@ -79,8 +99,9 @@ class Asked(TypedDict, total=False):
     """What may be said beside a query's text.
 
     `selections`: what is ticked. `page`: from 1; past the end it is empty. `size`: results a page, 1 to 100. `sort`: one of
-    `rialto.find.decide.SORTS`. `explain`: True adds a row a candidate. `price_bounds`: False takes "under $50" for words, which
-    is how a shopper undoes that rewrite. `request_id`: joins what follows to this answer; made of text and time where None.
+    `rialto.find.shelves.SORTS`. `explain`: True adds a row a candidate. `price_bounds`: False takes "under $50" for words, which
+    is how a shopper undoes that rewrite. `undo`: ids of rewrites that are not to be made, "all" for every one. `shopper`: pseudonym of
+    who asks; "" = nobody. `request_id`: joins what follows to this answer; made of text and time where None.
     `time_s`, `seed`, `deadline_s`, `clock`, `params`: as in `Search.search`.
     """
 
@@ -90,6 +111,8 @@ class Asked(TypedDict, total=False):
     sort: str
     explain: bool
     price_bounds: bool
+    undo: Collection[str]
+    shopper: str
     request_id: int | None
     time_s: float
     seed: int
@@ -108,6 +131,8 @@ def answer(
     sort: str = "relevance",
     explain: bool = False,
     price_bounds: bool = True,
+    undo: Collection[str] = (),
+    shopper: str = "",
     request_id: int | None = None,
     time_s: float = 0.0,
     seed: int = 0,
@@ -120,14 +145,59 @@ def answer(
         raise BadInput(
             f"page {page}, size {size}, sort {sort!r}; wanted page >= 1, size 1 to {_MOST}, sort of {', '.join(SORTS)}."
         )
+    check_selections(search.facet_table, selections or Selections())
     start = clock()
     number = hash64(f"{text}|{time_s!r}|{seed}") if request_id is None else request_id
     requests, read = search.requests(
         [text], selections=[selections or Selections()], sort=sort, ids=np.array([number], dtype=np.uint64), time_s=time_s,
-        params={**(params or {}), "find.decide.size": min(page * size, int(SIZE.high))}, price_bounds=price_bounds,
+        params={**_reach(page * size, browse=not text.strip()), **(params or {}), "find.decide.size": min(page * size, int(SIZE.high))},
+        price_bounds=price_bounds, undo=undo, shopper=shopper,
     )  # fmt: skip
-    outcome = search.pipeline.run(requests, seed=seed, deadline_s=deadline_s, clock=clock, explain=True)
-    return _page(search, outcome, read[0].rewrites, page=page, size=size, explain=explain, started_s=start, clock=clock), outcome
+    outcome = search.pipeline.run(requests, seed=seed, deadline_s=deadline_s, clock=clock, explain=explain)
+    return _page(search, outcome, read[0], page=page, size=size, explain=explain, started_s=start, clock=clock), outcome
+
+
+def _reach(results: int, *, browse: bool) -> dict[str, Value]:
+    """Tunables of a page: what does not belong is left out, and the ranker keeps all that belongs, so that every page can be reached.
+
+    A page without words takes as many candidates as lead up to its end: variants of a model are several candidates and one result.
+    """
+    reach: dict[str, Value] = {"find.facets.belongs": True, "find.rank.fusion_keep": int(FUSION_KEEP.high)}
+    if browse:
+        deep = _VARIANTS * (results + _AHEAD)
+        reach["find.retrieve.browse"] = min(max(int(BROWSE_K.default), deep), int(BROWSE_K.high))
+    return reach
+
+
+def values(
+    search: Search, text: str, facet: str, contains: str = "", *, limit: int = 20, **asked: Unpack[Asked]
+) -> tuple[FacetValue, ...]:
+    """Search inside one facet: its values that begin with, hold or nearly are `contains`, counted as on the page of the same query.
+
+    Args:
+        facet: Name of a facet of values, or `category`.
+        contains: What was typed into the facet; "" = every value.
+        limit: Values at most.
+        asked: As for `answer`; page and size do not matter.
+
+    Raises:
+        BadInput: there is no such facet of values, or a selection or tunable is unknown.
+    """
+    selections = asked.get("selections") or Selections()
+    check_selections(search.facet_table, selections)
+    params: dict[str, Value] = {
+        "find.facets.belongs": True,
+        **(asked.get("params") or {}),
+        "find.decide.size": 0,
+        "find.rank.trees_depth": 1,
+    }
+    bounds = asked.get("price_bounds", True)
+    requests, read = search.requests(
+        [text], selections=[selections], params=params, price_bounds=bounds, undo=asked.get("undo", ()),
+        time_s=asked.get("time_s", 0.0),
+    )  # fmt: skip
+    outcome = search.pipeline.run(requests, seed=asked.get("seed", 0), deadline_s=asked.get("deadline_s", float("inf")))
+    return facet_values(counted(search, outcome, read[0]), facet, contains, limit=limit)
 
 
 def explained(
@@ -135,7 +205,9 @@ def explained(
 ) -> Mapping[str, Any]:
     """Say what became of one product for one query: its end, place, scores and features; arguments as in `Search.explain`."""
     number = search.catalogue.number_of(product_id)
-    outcome = search.search([text], selections=[selections or Selections()], sort=sort, explain=True)
+    outcome = search.search(
+        [text], selections=[selections or Selections()], sort=sort, params={"find.facets.belongs": True}, explain=True
+    )
     for fate in fates_of(outcome):
         if fate.id == number:
             return _row(search, fate)
@@ -143,63 +215,44 @@ def explained(
 
 
 def _page(
-    search: Search, outcome: Outcome, rewrites: tuple[Rewrite, ...], *, page: int, size: int, explain: bool,
-    started_s: float, clock: Callable[[], float],
+    search: Search, outcome: Outcome, understood: Understood, *, page: int, size: int, explain: bool, started_s: float,
+    clock: Callable[[], float],
 ) -> SearchPage:  # fmt: skip
-    catalogue, asked, groups = search.catalogue, outcome.requests, search.catalogue.group_code
-    chosen = selections_of(str(asked.column("selections")[0]))
+    catalogue, asked, rules = search.catalogue, outcome.requests, search.fittings.rules
     before = clock()
-    found = _found(catalogue, outcome)
-    counted = facets(search.facet_table, catalogue, found, chosen)
-    masks = [facet_mask(catalogue, found, f, chosen) for f in chosen.facets]
-    left = found[np.logical_and.reduce(masks)] if masks else found
+    counts = counted(search, outcome, understood)
+    shown = facets_of(search, counts, understood)
     times = {s.name: s.seconds * 1000.0 for s in outcome.trace.steps} | {"facets": (clock() - before) * 1000.0}
     return SearchPage(
         text=str(asked.column("asked")[0]),
         understood=str(asked.column("text")[0]),
         request_id=int(asked.ids[0]),
-        results=_results(catalogue, outcome, groups[left], page, size),
-        facets=counted,
-        rewrites=rewrites,
-        total=len(np.unique(groups[left])),
-        total_exact=not _stopped(outcome),
-        reachable=len(np.unique(groups[np.maximum(catalogue.rows(outcome.ranked.ids), 0)])),
+        results=_results(search, outcome, counts, page, size),
+        facets=shown,
+        rewrites=understood.rewrites,
+        total=counts.found,
+        total_exact=not stopped(outcome),
+        reachable=len(np.unique(catalogue.group_code[np.maximum(catalogue.rows(outcome.ranked.ids), 0)])),
         page=page,
         size=size,
         sort=str(asked.column("sort")[0]),
         took_ms=times | {"total": (clock() - started_s) * 1000.0},
         fallbacks=outcome.trace.fallbacks,
         explain=tuple(_row(search, f) for f in fates_of(outcome)) if explain else (),
+        redirect=rules.redirect(asked) if rules else "",
+        rules=effects(rules, outcome) if rules else (),
     )
 
 
-def _found(catalogue: Catalogue, outcome: Outcome) -> NDArray[np.int64]:
-    """Catalogue rows that the query found, before anything was selected; a page without words found everything."""
-    asked = outcome.requests
-    every = str(asked.column("text")[0]) == BROWSE
-    rows = np.arange(len(catalogue)) if every else catalogue.rows(outcome.trace.details["retrieve"].ids)
-    rows = np.sort(rows[rows >= 0])
-    stocked = selections_of(str(asked.column("selections")[0])).in_stock
-    masks = list(hard_mask(catalogue, rows, in_stock=stocked, bounds=bounds_of(asked, 0)).values())
-    return rows[np.logical_and.reduce(masks)] if masks else rows
-
-
-def _results(catalogue: Catalogue, outcome: Outcome, groups: NDArray[np.int64], page: int, size: int) -> tuple[Result, ...]:
+def _results(search: Search, outcome: Outcome, counts: Counts, page: int, size: int) -> tuple[Result, ...]:
     d, first = outcome.decisions, (page - 1) * size
     shown = d.ids[first : page * size]
-    codes = catalogue.group_code[catalogue.rows(shown)]
-    alike = (groups[np.newaxis, :] == codes[:, np.newaxis]).sum(axis=1).tolist()
+    alike = counts.variants(search.catalogue.rows(shown)).tolist()
     scores = d.scores[first : page * size].tolist()
     return tuple(
-        Result(catalogue.product(number), first + at, score, variants)
+        Result(search.product(number), first + at, score, variants)
         for at, (number, score, variants) in enumerate(zip(shown.tolist(), scores, alike), start=1)
     )
-
-
-def _stopped(outcome: Outcome) -> bool:
-    """True where the lexical leg stopped at its limit, so that there may be more than was counted."""
-    ranks = outcome.trace.details["retrieve"].columns["rank_lexical"]
-    return int((~np.isnan(ranks)).sum()) >= int(LEXICAL_K.of(outcome.requests)[0])
 
 
 def _row(search: Search, fate: Fate) -> Mapping[str, Any]:

@@ -9,10 +9,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.find.catalogue import Catalogue
+from rialto.find.catalogue import Catalogue, Labels, held_pairs
 from rialto.find.terms import analyse
 
-__all__ = ["Phrases", "Said"]
+__all__ = ["Phrases", "Said", "brand_words"]
 
 _WORDS = 4  # longest run of words that is looked up
 _PHRASES = 32  # phrases of one query that count
@@ -49,14 +49,21 @@ class Phrases:
         """Index a catalogue's values; yes/no attributes are named by their own name (`waterproof`)."""
         labels = catalogue.labels
         values: dict[tuple[str, ...], list[int]] = {}
-        for pair, (name, text) in enumerate(zip(labels.pair_name.tolist(), labels.pair_text.tolist())):
-            words = _words(labels.names[name].replace("_", " ") if text == "yes" else "" if text == "no" else text)
-            if 0 < len(words) <= _WORDS:
+        # A value that its last product lost stands in the labels still: nobody means it.
+        for pair in np.flatnonzero(held_pairs(labels)).tolist():
+            if words := cls.words(labels, pair):
                 values.setdefault(words, []).append(pair)
         brands: dict[tuple[str, ...], int] = {}
         names = catalogue.text("brand").tolist()
-        code = np.array([brands.setdefault(w, len(brands)) if (w := _words(n)) else -1 for n in names], dtype=np.int64)
+        code = np.array([brands.setdefault(w, len(brands)) if (w := brand_words(n)) else -1 for n in names], dtype=np.int64)
         return cls({w: tuple(p) for w, p in values.items()}, labels.pair_name, brands, code)
+
+    @staticmethod
+    def words(labels: Labels, pair: int) -> tuple[str, ...]:
+        """The words that name a value; () where none do."""
+        name, text = labels.names[int(labels.pair_name[pair])], str(labels.pair_text[pair])
+        words = brand_words(name.replace("_", " ") if text == "yes" else "" if text == "no" else text)
+        return words if len(words) <= _WORDS else ()
 
     def said(self, texts: Sequence[str]) -> Said:
         """The values that each query names; the same phrase may be a value of several attributes."""
@@ -86,7 +93,8 @@ class Phrases:
         return out
 
 
-def _words(text: str) -> tuple[str, ...]:
+def brand_words(text: str) -> tuple[str, ...]:
+    """The words that a brand, or another name, is found by."""
     return tuple(analyse(text)) if text else ()
 
 

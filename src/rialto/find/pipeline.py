@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from time import monotonic
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
+from rialto.find.asking import batch, read
+from rialto.find.behaviour import BEHAVIOUR, Behaviour, behaviour_features, behaviour_leg, clicks_bonus
+from rialto.find.belong import good_enough
 from rialto.find.catalogue import Catalogue
+from rialto.find.cross import CROSS_DEPTH, blended, cross_features
 from rialto.find.decide import decider, sort_phase
 from rialto.find.facets import FacetTable
 from rialto.find.features import FEATURES, Knowledge, features, first
+from rialto.find.fittings import Fittings
 from rialto.find.fusion import Fusion
-from rialto.find.query import Understood, understand
-from rialto.find.records import Selections
+from rialto.find.meant import MEANT, meant
+from rialto.find.objectives import Objectives, objectives
+from rialto.find.personal import NAMES as PERSONAL
+from rialto.find.personal import personal
+from rialto.find.query import Understood
+from rialto.find.records import Product, Selections
 from rialto.find.retrieve import Encode, QueryVectors, browse, described, documents, filter_columns, lexical, vector
+from rialto.find.rules import ruled
 from rialto.find.select import filters
+from rialto.find.shelves import Shelves
 from rialto.find.weights import DEFAULT, Weights
 from rialto.ports import ModelCard, Models, TextIndex, VectorIndex
 from rialto.records import Candidates, Context, Requests, hash64
-from rialto.spine.features import matrix
-from rialto.spine.params import Param, Value, overrides_of
+from rialto.spine.features import matrix, unknown
+from rialto.spine.params import Param, Value
 from rialto.spine.pipeline import Outcome, Pipeline
-from rialto.spine.rank import Phase, previous_score
+from rialto.spine.rank import Phase, behind, previous_score
 from rialto.spine.retrieve import Source
 
 __all__ = ["RANKER", "TREES_DEPTH", "Search", "build"]
@@ -38,7 +51,9 @@ FUSION = Param(
 )
 FUSION_KEEP = Param("find.rank.fusion_keep", 400, low=1, high=10_000, unit="candidates", doc="Candidates that pages can reach.")
 TREES_DEPTH = Param("find.rank.trees_depth", 100, low=1, high=10_000, unit="candidates", doc="Candidates that the trees order.")
+_READING_S = 0.045  # most seconds that the cross-encoder reads for one batch; what it did not come to keeps its place behind
 _CHUNK = 2048  # products that are given to an engine at a time
+_KEPT = 8192  # products kept as people read them, about 2 kB each
 
 
 def build(
@@ -50,6 +65,8 @@ def build(
     models: Models | None = None,
     units: NDArray[np.float32] | None = None,
     encoder_name: str = "",
+    ranker: str = RANKER,
+    behaviour: Behaviour | None = None,
 ) -> Search:
     """Wire a search over engines.
 
@@ -60,13 +77,16 @@ def build(
         models: Where the ranker's live version is; None = the fusion score ranks.
         units: Product vectors that an earlier `Search.index` returned, where the engines still hold the catalogue.
         encoder_name: Name and version of the encoder, pinned in every decision.
+        ranker: Name of the ranker among the models: every catalogue has its own.
+        behaviour: What shoppers did; `Search.fitted` changes it.
 
     Raises:
         BadInput: an encoder without a vector index, or the other way round.
     """
     if (vectors is None) != (encode is None):
         raise BadInput("a vector leg needs both an index and an encoder; give vectors and encode, or neither.")
-    return Search(catalogue, text, vectors, encode, models, units, encoder_name)
+    made = Search(catalogue, text, vectors, encode, models, units, (encoder_name, ranker))
+    return made if behaviour is None else made.fitted(behaviour=behaviour)
 
 
 class Search:
@@ -80,13 +100,14 @@ class Search:
         encode: Encode | None,
         models: Models | None,
         units: NDArray[np.float32] | None,
-        encoder_name: str,
+        names: tuple[str, str],
     ) -> None:
         self.catalogue, self._text, self._vectors, self._encode, self._models = catalogue, text, vectors, encode, models
         self._query_vectors = QueryVectors(encode) if encode else None
-        self._encoder_name = encoder_name
+        self._encoder_name, self.ranker = names
         self._units = units
-        self.weights, self.fusion = DEFAULT, Fusion.fixed()
+        self._given: tuple[str, ModelCard] | None = None
+        self.weights, self.fusion, self.fittings = DEFAULT, Fusion.fixed(), Fittings()
         self.refresh()
 
     def index(self) -> NDArray[np.float32] | None:
@@ -95,52 +116,106 @@ class Search:
         Cost:
             About 4 s for 20,000 products, and the encoder's time.
         """
-        texts, columns, numbers = documents(self.catalogue), filter_columns(self.catalogue), self.catalogue.numbers
-        gone = np.array(sorted(self.catalogue.retired.values()), dtype=np.int64)
+        c = self.catalogue
+        self._units = self.take_in(c, np.array(sorted(c.retired.values()), dtype=np.int64))
+        self.refresh()
+        return self._units
+
+    def take_in(self, fresh: Catalogue, gone: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """Give the engines the products of `fresh`, new or in place of old ones, and take out those with the numbers `gone`.
+
+        Returns:
+            Unit vectors of the fresh products, shape (fresh, dimensions), zero rows where there is none; None without an encoder.
+        """
+        texts, columns, numbers = documents(fresh), filter_columns(fresh), fresh.numbers
         if len(gone):
             self._text.remove(gone)
         for at in range(0, len(numbers), _CHUNK):
             part = slice(at, at + _CHUNK)
             fields = {name: values[part] for name, values in texts.items()}
             self._text.add(numbers[part], fields, {name: values[part] for name, values in columns.items()})
-        if self._encode is not None and self._vectors is not None:
-            self._units = _units(self._encode, described(self.catalogue))
-            self._vectors.remove(gone)
-            held = self._units.any(axis=1)
-            self._vectors.add(numbers[held], self._units[held])
-        self.refresh()
-        return self._units
+        if self._encode is None or self._vectors is None:
+            return None
+        units = _units(self._encode, described(fresh))
+        held = units.any(axis=1)
+        self._vectors.remove(np.concatenate([gone, numbers[~held]]))
+        if held.any():
+            self._vectors.add(numbers[held], units[held])
+        return units
+
+    def moved(self, catalogue: Catalogue, knowledge: Knowledge, fittings: Fittings) -> Search:
+        """The same search over the same engines, which hold `catalogue` by now; this one goes on answering from its own."""
+        other = copy(self)
+        for name in [n for n in vars(other) if isinstance(getattr(type(other), n, None), cached_property)]:
+            del vars(other)[name]  # what is made on first use was made of the catalogue before
+        other.catalogue, other.knowledge, other._units, other.fittings = catalogue, knowledge, knowledge.units, fittings
+        other.refresh()
+        return other
 
     def refresh(self) -> None:
         """Wire the pipeline again with the ranker that is live now; a promotion is served from here on."""
-        live = self._models.live(RANKER) if self._models else None
+        live = self._given or (self._models.live(self.ranker) if self._models else None)
         if live is not None:
-            _check_inputs(live[1])
+            _check_inputs(live[1], self.inputs)
+            self.weights, self.fusion = _tuning_of(live[1])
         vectors = self._query_vectors if self._units is not None else None
-        self.knowledge = Knowledge.of(self.catalogue, vectors=vectors, units=self._units) if self._stale() else self.knowledge
-        c, fusion = self.catalogue, self.fusion
-        self.pipeline = Pipeline(
+        if self._stale():
+            self.knowledge = Knowledge.of(self.catalogue, vectors=vectors, units=self._units)
+        self.knowledge = replace(self.knowledge, weights=self.weights)
+        c, fusion, fitted = self.catalogue, self.fusion, self.fittings
+        self.bare = Pipeline(
             name="find",
-            sources=[lexical(self._text, c), *self._vector_leg(), browse(c)],
-            filters=filters(c),
+            sources=[lexical(self._text, c), *self._vector_leg(), *self._behaviour_leg(), browse(c, self.shelves)],
+            filters=[*filters(c), good_enough(self.knowledge)],
             features=[first(self.knowledge)],
-            phases=[Phase("fusion", lambda r, c, x: _fused(fusion, r, c), keep=FUSION_KEEP), self._trees(live), sort_phase(c)],
+            phases=[
+                Phase("fusion", lambda r, c, x: _fused(fusion, r, c), keep=FUSION_KEEP),
+                self._trees(live),
+                *self._last(live),
+                objectives(c, self.objectives),
+                sort_phase(c),
+            ],
             decider=decider(c),
             versions={
                 "catalogue": c.version,
                 "encoder": self._encoder_name,
                 "tuning": self.tuning,
-                RANKER: live[0] if live else "",
+                self.ranker: live[0] if live else "",
+                "cross": fitted.cross_version,
+                "behaviour": fitted.behaviour.version if fitted.behaviour else "",
             },
         )
+        self.pipeline = ruled(self.bare, fitted.rules) if fitted.rules else self.bare
 
     def tuned(self, weights: Weights, fusion: Fusion) -> Search:
-        """The same search over the same engines with other weights of the fields and another fusion; cheap."""
+        """The same search over the same engines with these weights of the fields, this fusion and no ranker; cheap."""
         other = copy(self)
-        other.weights, other.fusion = weights, fusion
-        other.knowledge = replace(self.knowledge, weights=weights)
+        other.weights, other.fusion, other._models, other._given = weights, fusion, None, None
         other.refresh()
         return other
+
+    def fitted(self, **parts: Any) -> Search:
+        """The same search over the same engines with other `Fittings`, by name; cheap."""
+        other = copy(self)
+        other.fittings = replace(self.fittings, **parts)
+        other.refresh()
+        return other
+
+    def refit(self, **parts: Any) -> None:
+        """Change `Fittings` of this search itself, by name; served from here on."""
+        self.fittings = replace(self.fittings, **parts)
+        self.refresh()
+
+    def with_ranker(self, models: Models, version: str, card: ModelCard) -> Search:
+        """The same search with one version of a ranker, live or not: to try it before it is promoted."""
+        other = copy(self)
+        other._models, other._given = models, (version, card)
+        other.refresh()
+        return other
+
+    def untaught(self) -> Search:
+        """The same search over the same engines with the defaults and no ranker."""
+        return self.tuned(DEFAULT, Fusion.fixed())
 
     def requests(
         self,
@@ -152,6 +227,8 @@ class Search:
         time_s: float = 0.0,
         params: Mapping[str, Value] | None = None,
         price_bounds: bool = True,
+        undo: Collection[str] = (),
+        shopper: str = "",
     ) -> tuple[Requests, list[Understood]]:
         """Queries as a batch, and what was understood of each.
 
@@ -161,23 +238,17 @@ class Search:
             ids: Request ids, unique over time where decisions are logged; counted from 0 where None.
             params: Overrides of tunables by name.
             price_bounds: False takes "under $50" for words.
+            undo: Ids of rewrites that are not to be made; "all" makes none.
+            shopper: Pseudonym of who asks, for what is known of them; "" = nobody.
 
         Raises:
             BadInput: lengths differ, or `texts` is one string.
         """
-        if isinstance(texts, str) or (selections is not None and len(selections) != len(texts)):
-            raise BadInput(f"texts is {texts!r:.60}; wanted a list of queries, and as many selections where there are any.")
-        read = [understand(t, price_bounds=price_bounds) for t in texts]
-        columns = {
-            "text": _objects([u.text for u in read]),
-            "asked": _objects([u.asked.encode("utf-8", "replace").decode() for u in read]),
-            "price_low": np.array([u.low_cents for u in read], dtype=np.float64),
-            "price_high": np.array([u.high_cents for u in read], dtype=np.float64),
-            "selections": _objects([s.to_json() for s in selections] if selections else [""] * len(read)),
-            "sort": _objects([sort] * len(read)),
-        }
-        overrides = overrides_of(dict(params or {}), len(read))
-        return Requests.of(columns, ids=ids, time_s=time_s, overrides=overrides), read
+        if isinstance(texts, str):
+            raise BadInput(f"texts is {texts!r:.60}; wanted a list of queries, one a request.")
+        understood = [read(self.fittings.reader, t, undo=undo, price_bounds=price_bounds) for t in texts]
+        asked = batch(understood, selections=selections, sort=sort, shopper=shopper, ids=ids, time_s=time_s, params=params)
+        return asked, understood
 
     def search(
         self,
@@ -200,7 +271,7 @@ class Search:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Columns that a ranker of this search may read."""
-        return FEATURES
+        return (*FEATURES, *MEANT, *BEHAVIOUR, *PERSONAL)
 
     @property
     def tuning(self) -> str:
@@ -210,9 +281,24 @@ class Search:
         return f"{hash64(self.weights.to_json() + self.fusion.to_json()):016x}"
 
     @cached_property
+    def objectives(self) -> Objectives:
+        """What products are worth besides relevance."""
+        return Objectives.of(self.catalogue)
+
+    @cached_property
+    def shelves(self) -> Shelves:
+        """The catalogue as pages without words read it; its orders are made on first use."""
+        return Shelves(self.catalogue)
+
+    @cached_property
     def facet_table(self) -> FacetTable:
         """What facets count in; made on first use."""
         return FacetTable.of(self.catalogue)
+
+    @cached_property
+    def product(self) -> Callable[[int], Product]:
+        """A product by its number, as `Catalogue.product`; the latest few thousand asked for are kept."""
+        return lru_cache(maxsize=_KEPT)(self.catalogue.product)
 
     def close(self) -> None:
         """Let go of the engines."""
@@ -229,6 +315,10 @@ class Search:
             return []
         return [vector(self._vectors, self._query_vectors, self.catalogue)]
 
+    def _behaviour_leg(self) -> list[Source]:
+        known = self.fittings.behaviour
+        return [behaviour_leg(known, self.catalogue)] if known else []
+
     def _trees(self, live: tuple[str, ModelCard] | None) -> Phase:
         """The trees over the best by fusion; without a live model the fusion's order stays, and the features are there to learn from."""
         models = self._models
@@ -238,20 +328,59 @@ class Search:
                 return previous_score(requests, candidates)
             return models.score(live[0], matrix(candidates, live[1].inputs))
 
-        step = features(self.knowledge)
-        return Phase("trees", score, otherwise=previous_score, depth=TREES_DEPTH, features=[step])
+        profiles = self.fittings.profiles
+        steps = [
+            features(self.knowledge),
+            meant(self.fittings.reader, self.catalogue),
+            behaviour_features(self.fittings.behaviour),
+            personal(profiles) if profiles else unknown("personal", PERSONAL),
+        ]
+        return Phase("trees", score, otherwise=previous_score, depth=TREES_DEPTH, features=steps)
+
+    def _last(self, live: tuple[str, ModelCard] | None) -> list[Phase]:
+        """The cross-encoder and the last ranker over the best by the trees; none without a cross-encoder, and the trees' order stays.
+
+        Without a last ranker of its own the cross-encoder's score is blended with the trees'.
+        """
+        read, models = self.fittings.cross, self._models
+        if read is None:
+            return []
+        version = live[1].params.get("last", "") if live else ""
+        inputs = tuple(json.loads(live[1].params.get("last_inputs", "[]"))) if live else ()
+
+        def score(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.float64]:
+            if not version or models is None or not len(candidates):
+                return blended(requests, candidates, context)
+            scores = models.score(version, matrix(candidates, inputs))
+            unread = np.isnan(candidates.column("cross"))
+            return np.where(unread, behind(candidates.column("score")), scores)
+
+        step = cross_features(self.catalogue, read, budget_s=_READING_S)
+        return [Phase("last", score, otherwise=previous_score, depth=CROSS_DEPTH, features=[step])]
 
 
 def _fused(fusion: Fusion, requests: Requests, candidates: Candidates) -> NDArray[np.float64]:
     how = str(FUSION.one(requests))
-    made = fusion.score(candidates) if how == "learned" else candidates.column(how).astype(np.float64)
+    made = (
+        fusion.score(candidates) + clicks_bonus(requests, candidates)
+        if how == "learned"
+        else candidates.column(how).astype(np.float64)
+    )
     # A page without words has no text to match: popularity, which the leg ranked by, decides.
+    if "rank_browse" not in candidates.columns:
+        return made
     browsed = candidates.column("rank_browse").astype(np.float64)
     return np.where(np.isnan(browsed), made, -browsed)
 
 
-def _check_inputs(card: ModelCard) -> None:
-    absent = [name for name in card.inputs if name not in FEATURES]
+def _tuning_of(card: ModelCard) -> tuple[Weights, Fusion]:
+    """The weights and the fusion that a ranker was trained behind; the defaults where its card says nothing of them."""
+    weights, fusion = card.params.get("weights"), card.params.get("fusion")
+    return Weights.of_json(weights) if weights else DEFAULT, Fusion.of_json(fusion) if fusion else Fusion.fixed()
+
+
+def _check_inputs(card: ModelCard, known: Sequence[str]) -> None:
+    absent = [name for name in card.inputs if name not in known]
     if absent:
         raise BadInput(
             f"the live {RANKER} reads {absent[:10]}, which the features step does not make; train and promote it again."
@@ -264,9 +393,3 @@ def _units(encode: Encode, texts: Sequence[str]) -> NDArray[np.float32]:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     usable = np.isfinite(norms) & (norms > 0)
     return np.ascontiguousarray(np.where(usable, vectors / np.where(usable, norms, 1.0), 0.0), dtype=np.float32)
-
-
-def _objects(values: Sequence[str]) -> NDArray[np.object_]:
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, cast
 
 from rialto.errors import BadInput
 
 __all__ = [
     "BROWSE",
+    "Bucket",
     "Facet",
     "FacetValue",
     "Product",
@@ -100,7 +102,7 @@ class Selections:
     def __post_init__(self) -> None:
         for name, (low, high) in self.ranges.items():
             ends = [e for e in (low, high) if e is not None]
-            if any(e != e for e in ends) or (len(ends) == 2 and ends[0] > ends[1]):
+            if not all(isfinite(e) for e in ends) or (len(ends) == 2 and ends[0] > ends[1]):
                 raise BadInput(f"range of {name!r} is {low}..{high}; wanted numbers, the low end first, None for an open end.")
 
     @property
@@ -174,13 +176,34 @@ class FacetValue:
 
 
 @dataclass(frozen=True, slots=True)
+class Bucket:
+    """One bar of a histogram: from `low` up to, not with, `high` (the last one with it), and its products."""
+
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facet:
-    """One facet: the name a selection uses, how it reads, its kind (`values`, `ranges`, `path`), and its lines."""
+    """One facet: the name a selection uses, how it reads, its kind (`values`, `ranges`, `path`), and its lines.
+
+    Args:
+        known: Products that know it, other facets' selections kept.
+        more: Values that were found besides these lines; search inside the facet reaches them.
+        histogram: For a facet of numbers, the bars of a slider over all that the other facets' selections leave.
+        low, high: For a facet of numbers, the least and the greatest value of those; None otherwise.
+    """
 
     name: str
     label: str
     kind: str
     values: tuple[FacetValue, ...]
+    known: int = 0
+    more: int = 0
+    histogram: tuple[Bucket, ...] = ()
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

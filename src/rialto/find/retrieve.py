@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
+from rialto.find.asking import lines_of
 from rialto.find.catalogue import Catalogue
 from rialto.find.records import BROWSE, join_path, split_path
-from rialto.find.select import bounds_of, clauses, facet_mask, hard_mask, selections_of
+from rialto.find.select import bounds_of, clauses, hard_mask, selections_of
+from rialto.find.shelves import Shelves
 from rialto.find.weights import DEFAULT
 from rialto.ports import Hits, TextIndex, TextQuery, VectorIndex
 from rialto.records import Candidates, Columns, Context, Requests
@@ -24,6 +26,10 @@ LEXICAL_K = Param("find.retrieve.lexical", 1000, low=0, high=100_000, unit="cand
 VECTOR_K = Param("find.retrieve.vector", 200, low=0, high=100_000, unit="candidates", doc="Candidates of the vector leg.")
 BROWSE_K = Param("find.retrieve.browse", 1000, low=0, high=100_000, unit="candidates", doc="Candidates of a page without words.")
 MATCH_SHARE = Param("find.retrieve.match_share", 0.0, low=0, high=1, unit="share", doc="Words of a query that must match.")
+
+_OTHERS = 5  # another writing of the query brings this part of the leg's candidates
+
+_LONGEST = 2_000  # characters of an attribute's value that the lexical leg filters by; the filters after it hold any
 
 TEXT_FIELDS = DEFAULT.fields()
 """The fields of the lexical leg, with the weights that the features' BM25F uses too."""
@@ -48,13 +54,14 @@ def filter_columns(catalogue: Catalogue) -> Columns:
     """What the lexical leg filters by: brand, category (each path and those above it), attribute (`name=value`), price, stock."""
     labels = catalogue.labels
     pairs = [f"{labels.names[n]}={t}" for n, t in zip(labels.pair_name.tolist(), labels.pair_text.tolist())]
+    short = [len(p) <= _LONGEST for p in pairs]  # nobody selects a whole text, and engines refuse to hold it as a value
     paths = [split_path(p) for p in catalogue.text("category").tolist()]
     stock = catalogue.value("stock")
     return {
         "brand": _objects([(b,) if b else () for b in catalogue.text("brand").tolist()]),
         "category": _objects([tuple(join_path(p[: n + 1]) for n in range(len(p))) for p in paths]),
         "attribute": _objects(
-            [tuple(pairs[p] for p in labels.pair[a:b]) for a, b in zip(labels.offsets[:-1], labels.offsets[1:])]
+            [tuple(pairs[p] for p in labels.pair[a:b] if short[p]) for a, b in zip(labels.offsets[:-1], labels.offsets[1:])]
         ),
         "sold_out": _objects(["yes" if s <= 0 else "no" for s in stock.tolist()]),
         "price_cents": catalogue.value("price_cents"),
@@ -111,7 +118,7 @@ def lexical(index: TextIndex, catalogue: Catalogue) -> Source:
     """
 
     def fetch(requests: Requests, context: Context) -> Candidates:
-        limits, shares = LEXICAL_K.of(requests), MATCH_SHARE.of(requests)
+        limits, shares, others = LEXICAL_K.of(requests), MATCH_SHARE.of(requests), lines_of(requests, "alternatives")
         parts: list[Hits] = []
         for at, text in enumerate(requests.column("text").tolist()):
             limit = int(limits[at])
@@ -119,6 +126,9 @@ def lexical(index: TextIndex, catalogue: Catalogue) -> Source:
             hits = index.search(ask[:1], limit=limit) if limit and text != BROWSE else _no_hits(1)
             if len(hits.ids) == limit > 0 and ask[0] != ask[1]:
                 hits = _united(index.search(ask[1:], limit=limit), hits)
+            for other in others[at] if limit else ():
+                more = TextQuery(other, ask[0].filters, float(shares[at]))
+                hits = _united(hits, index.search([more], limit=max(limit // _OTHERS, 1)))
             parts.append(hits)
         return _candidates(parts, "bm25", "rank_lexical")
 
@@ -149,10 +159,9 @@ def vector(index: VectorIndex, vectors: QueryVectors, catalogue: Catalogue) -> S
     return Source("vector", fetch, otherwise=empty)
 
 
-def browse(catalogue: Catalogue) -> Source:
-    """The leg of a page without words: what the selections leave, the most popular first; column `rank_browse`."""
-    rated = np.nan_to_num(catalogue.value("rating"), nan=0.0) * np.log1p(np.nan_to_num(catalogue.value("rating_count"), nan=0.0))
-    order = np.lexsort((catalogue.numbers, -rated))
+def browse(catalogue: Catalogue, shelves: Shelves | None = None) -> Source:
+    """The leg of a page without words: what the selections leave, the most popular or what was sorted for first; column `rank_browse`."""
+    held = shelves or Shelves(catalogue)
 
     def fetch(requests: Requests, context: Context) -> Candidates:
         limits, parts = BROWSE_K.of(requests), list[Hits]()
@@ -161,13 +170,12 @@ def browse(catalogue: Catalogue) -> Source:
                 parts.append(_no_hits(1))
                 continue
             chosen = selections_of(str(requests.column("selections")[at]))
-            masks = hard_mask(catalogue, order, in_stock=chosen.in_stock, bounds=bounds_of(requests, at))
-            kept = [*masks.values(), *(facet_mask(catalogue, order, f, chosen) for f in chosen.facets)]
-            ids = catalogue.numbers[order[np.logical_and.reduce(kept)] if kept else order][: int(limits[at])]
+            rows = held.rows(chosen, bounds=bounds_of(requests, at))
+            ids = catalogue.numbers[held.best(rows, sort=str(requests.column("sort")[at]), limit=int(limits[at]))]
             parts.append(Hits(np.array([0, len(ids)]), ids, -np.arange(len(ids), dtype=np.float64)))
         return _candidates(parts, "", "rank_browse")
 
-    return Source("browse", fetch)
+    return Source("browse", fetch, idle=lambda requests: not (requests.column("text") == BROWSE).any())
 
 
 def _candidates(parts: Sequence[Hits], score: str, rank: str) -> Candidates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -14,8 +15,9 @@ from rialto.ports import Clause
 from rialto.records import Candidates, Context, Requests
 from rialto.spine.retrieve import Filter
 
-__all__ = ["bounds_of", "clauses", "entries_of", "facet_mask", "filters", "hard_mask", "selections_of"]
+__all__ = ["below", "bounds_of", "clauses", "entries_of", "facet_mask", "filters", "hard_mask", "selections_of"]
 
+_LAST = chr(0x10FFFF)  # sorts behind every name of a level
 _FIELDS = {"brand": "brand", "category": "category"}
 
 
@@ -66,16 +68,33 @@ def facet_mask(catalogue: Catalogue, rows: NDArray[np.int64], facet: str, select
 
 def _held(catalogue: Catalogue, rows: NDArray[np.int64], facet: str, values: tuple[str, ...]) -> NDArray[np.bool_]:
     if facet == "brand":
-        return np.isin(catalogue.text("brand")[rows].astype(str), np.array(values))
+        of_row, codes = catalogue.brands
+        return _among(of_row[rows], [codes[v] for v in values if v in codes])
     if facet == "category":
-        wanted = {split_path(v) for v in values}
-        return np.array(
-            [any(split_path(p)[: len(w)] == w for w in wanted) for p in catalogue.text("category")[rows]], dtype=np.bool_
-        )
+        of_row, paths = catalogue.paths
+        keep, code = np.zeros(len(rows), dtype=np.bool_), of_row[rows]
+        for low, high in dict.fromkeys(below(paths, split_path(v)) for v in values):
+            keep |= (code >= low) & (code < high)
+        return keep
     labels = catalogue.labels
     pairs = [labels.pair_of[facet, v] for v in values if (facet, v) in labels.pair_of]
     entries, counts = entries_of(labels.offsets, rows)
-    return _any(np.isin(labels.pair[entries], np.array(pairs, dtype=np.int32)), counts)
+    return _any(_among(labels.pair[entries], pairs), counts)
+
+
+def _among(codes: NDArray[np.int32], wanted: list[int]) -> NDArray[np.bool_]:
+    """True where a code is wanted; a few are compared one by one, which is quicker than sorting."""
+    if len(wanted) > 8:
+        return np.isin(codes, np.array(wanted, dtype=np.int32))
+    keep = np.zeros(len(codes), dtype=np.bool_)
+    for code in wanted:
+        keep |= codes == code
+    return keep
+
+
+def below(paths: list[tuple[str, ...]], wanted: tuple[str, ...]) -> tuple[int, int]:
+    """The codes of `wanted` and of what lies below it; (0, 0) for no path at all."""
+    return (bisect_left(paths, wanted), bisect_left(paths, (*wanted, _LAST))) if wanted else (0, 0)
 
 
 def _measured(
@@ -140,7 +159,7 @@ def filters(catalogue: Catalogue) -> list[Filter]:
             masks = hard_mask(catalogue, rows, in_stock=stocked, bounds=bounds_of(requests, at))
             return masks.get(reason, np.ones(len(rows), dtype=np.bool_))
 
-        return Filter(reason, _by_request(catalogue, mask))
+        return Filter(reason, _by_request(catalogue, mask), idle=_asks_nothing)
 
     def selected(reason: str, wanted: Callable[[str], bool]) -> Filter:
         def mask(requests: Requests, at: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -148,7 +167,7 @@ def filters(catalogue: Catalogue) -> list[Filter]:
             masks = [facet_mask(catalogue, rows, f, chosen) for f in chosen.facets if wanted(f)]
             return np.logical_and.reduce(masks) if masks else np.ones(len(rows), dtype=np.bool_)
 
-        return Filter(reason, _by_request(catalogue, mask))
+        return Filter(reason, _by_request(catalogue, mask), idle=_asks_nothing)
 
     named = ("brand", "category", "price_cents")
     return [
@@ -168,11 +187,19 @@ def _by_request(catalogue: Catalogue, mask: _Mask) -> Callable[[Requests, Candid
 
     def keep(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.bool_]:
         out = np.ones(len(candidates), dtype=np.bool_)
-        asks = requests.column("selections") != ""
-        asks = asks | ~np.isnan(requests.column("price_low")) | ~np.isnan(requests.column("price_high"))
-        for at in np.flatnonzero(asks & (candidates.counts > 0)).tolist():
+        for at in np.flatnonzero(_asks(requests) & (candidates.counts > 0)).tolist():
             part = slice(int(candidates.offsets[at]), int(candidates.offsets[at + 1]))
             out[part] = mask(requests, at, np.maximum(catalogue.rows(candidates.ids[part]), 0))
         return out
 
     return keep
+
+
+def _asks(requests: Requests) -> NDArray[np.bool_]:
+    """True for requests that select something or name a price, shape (requests,)."""
+    bounded = ~np.isnan(requests.column("price_low")) | ~np.isnan(requests.column("price_high"))
+    return np.asarray((requests.column("selections") != "") | bounded)
+
+
+def _asks_nothing(requests: Requests) -> bool:
+    return not _asks(requests).any()

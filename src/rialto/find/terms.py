@@ -109,7 +109,8 @@ class Terms:
         owner = np.repeat(np.arange(len(counts)) // len(FIELDS), counts)
         distinct = np.unique(owner * max(len(vocabulary), 1) + terms)
         frequency = np.bincount(distinct % max(len(vocabulary), 1), minlength=len(vocabulary)).astype(np.int32)
-        return cls(vocabulary, offsets, terms, frequency, np.maximum(counts.reshape(-1, len(FIELDS)).mean(axis=0), 1.0))
+        mean = counts.reshape(-1, len(FIELDS)).sum(axis=0) / max(len(catalogue), 1)
+        return cls(vocabulary, offsets, terms, frequency, np.maximum(mean, 1.0))
 
     def numbers(self, words: Sequence[str]) -> NDArray[np.int32]:
         """Numbers of `words`, shape (words,); -1 for a word that no product holds."""

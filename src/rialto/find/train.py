@@ -26,7 +26,7 @@ UNSERVED = 1 << 30
 LABELS = {"click": 1.0, "cart": 2.0, "purchase": 3.0}
 
 
-def from_judgments(search: Search, judged: Judged, *, names: Sequence[str] = INPUTS) -> Examples:
+def from_judgments(search: Search, judged: Judged, *, names: Sequence[str] | None = None) -> Examples:
     """Examples from judged queries: every candidate that the trees would order, with its grade, 0 where nobody judged it.
 
     Those candidates are all that the trees will ever order. Trained on judged products alone they have never met the rest, and
@@ -36,7 +36,7 @@ def from_judgments(search: Search, judged: Judged, *, names: Sequence[str] = INP
         A search for each query.
     """
     outcome = search.search(judged.texts)
-    return examples_of(near(outcome.ranked), judged.judgments, names=names)
+    return examples_of(near(outcome.ranked), judged.judgments, names=names or search.inputs)
 
 
 def near(candidates: Candidates) -> Candidates:

@@ -11,12 +11,15 @@ __all__ = ["as_boolean", "as_cents", "as_day", "as_number", "as_text", "blank", 
 
 _YES, _NO = frozenset({"yes", "true", "y"}), frozenset({"no", "false", "n"})
 _PRICE = re.compile(r"\d[\d.,'’ \u00a0\u202f]*")
+_LONGEST = 200_000  # characters of one cell
 _CURRENCY = re.compile(r"^[^\d\-+]{0,8}$")
 
 
 def blank(value: Any) -> bool:
     """True for what a file writes where it knows nothing: absent, empty, or NaN in a Parquet column."""
-    return value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, float) and math.isnan(value))
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def as_text(value: Any) -> str:
@@ -26,10 +29,14 @@ def as_text(value: Any) -> str:
         >>> as_text(" Lamp "), as_text(12)
         ('Lamp', '12')
     """
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if isinstance(value, str):
+        text = value.strip() if "\x00" not in value else value.replace("\x00", " ").strip()
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("text")
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    text = text.replace("\x00", " ").strip()
+    else:
+        text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if len(text) > _LONGEST:
+        raise ValueError(f"text of at most {_LONGEST} characters")
     if not text.isascii():
         try:
             text.encode()

@@ -7,9 +7,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "BucketOut",
+    "CategoryLine",
+    "CategoryOut",
     "Counted",
+    "EffectOut",
     "FacetLine",
     "FacetOut",
+    "FacetsOut",
     "Found",
     "Happened",
     "Hit",
@@ -42,7 +47,7 @@ class Hit(BaseModel):
     """One result."""
 
     place: int = Field(description="From 1, over all pages.")
-    score: float
+    score: float | None = Field(description="null where the last phase set it aside.")
     variants: int = Field(description="Variants of it that were found beside it.")
     product: ProductOut
 
@@ -58,6 +63,14 @@ class FacetLine(BaseModel):
     high: float | None = None
 
 
+class BucketOut(BaseModel):
+    """One bar of a histogram: from `low` up to, not with, `high`."""
+
+    low: float
+    high: float
+    count: int
+
+
 class FacetOut(BaseModel):
     """One facet of what was found."""
 
@@ -65,14 +78,33 @@ class FacetOut(BaseModel):
     label: str
     kind: Literal["values", "ranges", "path"]
     values: list[FacetLine]
+    known: int = Field(description="Products that know it, other facets' selections kept.")
+    more: int = Field(description="Values besides these lines; /api/find/facets reaches them.")
+    histogram: list[BucketOut] = Field(description="Bars of a slider, for a facet of numbers.")
+    low: float | None = Field(description="Least and greatest value, for a facet of numbers.")
+    high: float | None
+
+
+class EffectOut(BaseModel):
+    """What a merchandising rule did to one product of the answer."""
+
+    rule: str
+    name: str
+    owner: str
+    action: Literal["pin", "hide", "boost", "bury", "redirect"]
+    product: str = Field(description="Empty for a redirect.")
+    before: int = Field(description="Its place without rules; 0 = not among the results.")
+    after: int
+    told: str = Field(description="The sentence that people read.")
 
 
 class RewriteOut(BaseModel):
-    """One thing that the query understanding did; `exact=true` undoes it."""
+    """One thing that the query understanding did; `undo=ID` undoes it, `exact=true` all of them."""
 
     kind: str
     before: str
     after: str
+    id: str = Field(description="What `undo` takes; empty = it cannot be undone alone.")
 
 
 class Reason(BaseModel):
@@ -106,7 +138,33 @@ class Found(BaseModel):
     facets: list[FacetOut]
     took_ms: dict[str, float] = Field(description="Step -> milliseconds.")
     fallbacks: list[str] = Field(description="Steps that their fallback answered.")
+    redirect: str = Field(description="Where a rule sends the shopper: an address, a path, or `category:PATH`; empty = nowhere.")
+    rules: list[EffectOut] = Field(description="What merchandising rules did.")
     explain: list[Reason] = Field(default=[], description="With `explain=true`: why each result of this page stands there.")
+
+
+class CategoryLine(BaseModel):
+    """A category on the way to this one, or below it."""
+
+    path: str
+    label: str
+    count: int
+
+
+class CategoryOut(BaseModel):
+    """A category as people walk through it."""
+
+    path: list[str] = Field(description="Levels, widest first; none = the whole shop.")
+    trail: list[CategoryLine] = Field(description="From the widest down to this one.")
+    children: list[CategoryLine] = Field(description="Right below it, the fullest first.")
+    found: Found
+
+
+class FacetsOut(BaseModel):
+    """What a search inside one facet found."""
+
+    facet: str
+    values: list[FacetLine]
 
 
 class Told(BaseModel):
@@ -125,6 +183,9 @@ class SuggestionOut(BaseModel):
     text: str
     kind: Literal["query", "brand", "category", "product"]
     href: str = Field(description="Where it leads.")
+    scope: str = Field("", description="Category path that the search stays within; empty = everywhere.")
+    picture: str = Field("", description="Path of a product's picture; empty for the other kinds.")
+    price: str = Field("", description="A product's price as people read it.")
 
 
 class Happened(BaseModel):
@@ -139,6 +200,9 @@ class Happened(BaseModel):
         None, ge=0, le=1e11, allow_inf_nan=False, description="Seconds since 1970, UTC; now where absent."
     )
     id: str = Field("", max_length=64, description="The event's own name; the same name twice is a repeat.")
+    shopper: str = Field(
+        "", max_length=200, description="The shop's own id of who did it; kept as a pseudonym, for their profile."
+    )
 
 
 class Counted(BaseModel):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args
 from urllib.parse import quote, unquote, urlencode
 
 from fastapi import Query, Request
+from pydantic import StringConstraints
 
 from rialto.errors import BadInput, known
 from rialto.find.catalogue import Catalogue
@@ -21,6 +22,7 @@ SORTS: Mapping[Sort, str] = dict(
 )
 """How results may be sorted, as people read it."""
 
+Rewritten = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 _RANGE = "range."
 _LIMIT = 200  # things ticked at most
 _DEEPEST = 10_000  # results up to the end of a page
@@ -36,6 +38,8 @@ class Ask:
         page: From 1. `size`: results a page.
         explain: Whether each result says why it stands there.
         exact: Whether the words are searched for as typed, every rewrite undone.
+        undo: Ids of rewrites that are undone.
+        shopper: The shop's id of who asks; never in an address.
 
     Example:
         >>> a = Ask("red shoes", Selections(values={"brand": ("Acme", "Bolt")}), page=3)
@@ -50,6 +54,8 @@ class Ask:
     sort: Sort = "relevance"
     explain: bool = False
     exact: bool = False
+    undo: tuple[str, ...] = ()
+    shopper: str = ""
 
     def fields(self) -> list[tuple[str, str]]:
         """Name and value of everything that differs from the default, for an address or for hidden fields of a form."""
@@ -63,6 +69,7 @@ class Ask:
             for n, v, d in (("page", self.page, 1), ("size", self.size, 24), ("sort", self.sort, "relevance"))
             if v != d
         ]
+        pairs += [("undo", rewrite) for rewrite in self.undo]
         return pairs + [(n, "1") for n in ("explain", "exact") if getattr(self, n)]
 
     def address(self, path: str = "/shop") -> str:
@@ -80,7 +87,15 @@ class Ask:
 
     def loosely(self) -> Ask:
         """The same search, rewrites allowed."""
-        return replace(self, exact=False, page=1)
+        return replace(self, exact=False, undo=(), page=1)
+
+    def undone(self, rewrite: str) -> Ask:
+        """The same search without one rewrite, by its id."""
+        return replace(self, undo=(*(u for u in self.undo if u != rewrite), rewrite), page=1)
+
+    def redone(self, rewrite: str) -> Ask:
+        """The same search with a rewrite that was undone."""
+        return replace(self, undo=tuple(u for u in self.undo if u != rewrite), page=1)
 
     def explained(self, explain: bool) -> Ask:
         """The same search, with or without reasons."""
@@ -127,6 +142,12 @@ def asked(
     size: Annotated[int, Query(ge=1, le=100, description="Results a page.")] = 24,
     sort: Annotated[Sort, Query()] = "relevance",
     exact: Annotated[bool, Query(description="Search for the words as typed, every rewrite undone.")] = False,
+    undo: Annotated[
+        list[Rewritten] | None, Query(max_length=50, description="Ids of rewrites that are not to be made; `all` makes none.")
+    ] = None,
+    shopper: Annotated[
+        str, Query(max_length=200, description="The shop's own id of who asks, for what is known of them; kept as a pseudonym.")
+    ] = "",
     explain: Annotated[bool, Query(description="Tell why each result stands where it stands.")] = False,
 ) -> Ask:
     """Read a search from a request's query; a form names a range `range.FACET=LOW..HIGH`, so that its choices exclude each other."""
@@ -141,7 +162,7 @@ def asked(
     if page * size > _DEEPEST:
         raise BadInput(f"page {page} of {size} results is asked for; wanted at most {_DEEPEST} results up to its end.")
     words = "".join(c if c.isprintable() else " " for c in q).strip()
-    return Ask(words, chosen, page, size, sort, explain, exact)
+    return Ask(words, chosen, page, size, sort, explain, exact, tuple(dict.fromkeys(undo or ())), shopper)
 
 
 def check_facets(ask: Ask, catalogue: Catalogue) -> None:

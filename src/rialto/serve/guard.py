@@ -1,4 +1,9 @@
-"""What every answer carries and every request is held to: a strict content policy, no foreign forms, bodies of bounded size."""
+"""What every answer carries and every request is held to: a strict content policy, no foreign forms, bodies of bounded size.
+
+Who may change things: whoever reaches the port, as there are no accounts here. The service listens on loopback unless it is told
+otherwise; in front of it, on any other address, belongs what knows users. What is refused is a browser that was sent here by a page
+of another site, told by `Sec-Fetch-Site` or `Origin`.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +47,7 @@ def _refusal(method: str, headers: Headers) -> ASGIApp | None:
     """The problem to answer with, or None where the request may go on."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return None
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+    if _foreign(headers):
         return problem(403, "foreign", "foreign page", "A page of another site sent this. Send it from a page of this service.")
     size = headers.get("content-length", "" if "transfer-encoding" in headers else "0")
     if not size.isdecimal():
@@ -52,3 +57,10 @@ def _refusal(method: str, headers: Headers) -> ASGIApp | None:
             413, "too-large", "too large", f"The body has {size} bytes; wanted {MOST_BYTES} at most. Send it in parts."
         )
     return None
+
+
+def _foreign(headers: Headers) -> bool:
+    if "sec-fetch-site" in headers:
+        return headers["sec-fetch-site"] not in ("none", "same-origin")
+    origin = headers.get("origin", "")  # of a browser that does not say more; programs send none
+    return origin != "" and origin.partition("://")[2] != headers.get("host", "")

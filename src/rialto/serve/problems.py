@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -23,8 +24,9 @@ from rialto.errors import (
     Overrun,
     RialtoError,
 )
+from rialto.find.rules import Refused, Stale
 
-__all__ = ["HEADERS", "PROBLEM", "Problem", "install", "problem", "status_of"]
+__all__ = ["CONFLICT", "HEADERS", "PROBLEM", "Problem", "install", "problem", "status_of"]
 
 
 class Problem(BaseModel):
@@ -42,16 +44,30 @@ def _described(text: str) -> dict[str, Any]:
 
 
 PROBLEM: dict[int | str, dict[str, Any]] = {
+    400: _described("The request cannot be read."),
+    403: _described("A page of another site sent it."),
     404: _described("What was asked for by name does not exist."),
+    411: _described("The body came without its length."),
+    413: _described("The body is too large."),
     422: _described("A value is wrong; the detail says which and what was wanted."),
     500: _described("Something failed inside."),
     502: _described("An engine failed."),
     503: _described("Not now: ask again after `Retry-After` seconds; without that header, asking again does not help."),
+    504: _described("A step had no time left."),
 }
 """What every route may answer, for its OpenAPI description."""
 
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: _described(
+        "`urn:rialto:stale`: changed meanwhile, `held` is the version; `urn:rialto:refused`: `conflicts` stand against it."
+    ),
+}
+"""What a change of the rules may answer besides."""
+
 _STATUS: tuple[tuple[type[RialtoError], int, str], ...] = (
     (NothingHere, 404, "not-found"),
+    (Stale, 409, "stale"),
+    (Refused, 409, "refused"),
     (BadInput, 422, "bad-input"),
     (BadSettings, 422, "bad-settings"),
     (EngineBusy, 503, "engine-busy"),
@@ -95,8 +111,26 @@ def problem(
     status: int, name: str, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
     """One problem as a response."""
-    body = {"type": f"urn:rialto:{name}", "title": title, "status": status, "detail": detail} | more
+    body = {"type": f"urn:rialto:{name}", "title": title, "status": status, "detail": _sendable(detail)} | more
     return JSONResponse(body, status, dict(headers or {}), media_type="application/problem+json")
+
+
+def _sendable(text: str) -> str:
+    """What was sent may stand in the text, and need not be sound Unicode."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _more(error: RialtoError) -> dict[str, Any]:
+    """What a program can use besides the text."""
+    match error:
+        case BadRow():
+            return {"row": error.row, "field": _sendable(error.field)}
+        case Stale():
+            return {"held": error.held}
+        case Refused():
+            return {"conflicts": [asdict(c) for c in error.conflicts]}
+        case _:
+            return {}
 
 
 def install(app: FastAPI, templates: Jinja2Templates, states: States) -> None:
@@ -106,15 +140,18 @@ def install(app: FastAPI, templates: Jinja2Templates, states: States) -> None:
     @app.exception_handler(RialtoError)
     async def on_rialto_error(request: Request, error: RialtoError) -> Response:
         status, name = status_of(error)
-        more = {"row": error.row, "field": error.field} if isinstance(error, BadRow) else {}
+        more = _more(error)
         headers = {"Retry-After": "1"} if isinstance(error, EngineBusy) else {}
         return say(request, status, name, name.replace("-", " "), str(error), headers, **more)
 
     @app.exception_handler(RequestValidationError)
     async def on_bad_request(request: Request, error: RequestValidationError) -> Response:
-        faults = [{"field": ".".join(str(p) for p in e["loc"]), "problem": e["msg"]} for e in error.errors()]
-        detail = "; ".join(f"{f['field']}: {f['problem']}" for f in faults[:20])
-        return say(request, 422, "bad-request", "bad request", detail, {}, faults=faults[:20])
+        faults = [
+            {"field": _sendable(".".join(str(p) for p in e["loc"])[:200]), "problem": _sendable(e["msg"])}
+            for e in error.errors()[:20]
+        ]
+        detail = "; ".join(f"{f['field']}: {f['problem']}" for f in faults)
+        return say(request, 422, "bad-request", "bad request", detail, {}, faults=faults)
 
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:

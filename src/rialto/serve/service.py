@@ -16,8 +16,8 @@ from pydantic import BaseModel, Field
 
 from rialto import __version__
 from rialto.app.systems import Systems
-from rialto.find.records import join_path
-from rialto.serve import ask, city, problems, shop, shown, studio
+from rialto.find.records import join_path, split_path
+from rialto.serve import aisle, ask, city, desk, index, problems, rules, shop, shown, studio
 from rialto.serve.guard import Guard
 
 __all__ = ["create"]
@@ -63,6 +63,9 @@ def create(systems: Systems, *, clock: Callable[[], float] = time.time) -> FastA
     problems.install(app, templates, systems.states)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(shop.router(systems, templates, clock))
+    app.include_router(rules.router(systems))
+    app.include_router(index.router(systems))
+    app.include_router(desk.router(systems, templates, clock))
     app.include_router(city.router(systems, templates))
     app.include_router(studio.router(systems, templates, clock))
     _state(app, systems)
@@ -80,6 +83,7 @@ def _templates() -> Jinja2Templates:
     cast("dict[str, Any]", made.env.globals)["version"] = __version__
     cast("dict[str, Any]", made.env.filters).update(
         {
+            "category_path": lambda path: aisle.category_path(split_path(path)),
             "facet_name": ask.named,
             "ended": shown.ended,
             "fact": shown.fact,

@@ -1,20 +1,24 @@
-"""The shop's pages and API: search, suggestions, why each result stands where it stands, products, pictures, events."""
+"""The shop's pages and API: search, suggestions, facets, categories, why each result stands where it stands, products, events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 
+from rialto.app.secret import shopper_key
 from rialto.app.systems import Systems
-from rialto.serve import shown
-from rialto.serve.answers import Counted, Found, Happened, ProductOut, SuggestionOut, Told
-from rialto.serve.ask import SORTS, Ask, asked
-from rialto.serve.storefront import Storefront
+from rialto.find.records import Facet, SearchPage
+from rialto.serve import aisle, shown
+from rialto.serve.answers import CategoryOut, Counted, FacetsOut, Found, Happened, ProductOut, SuggestionOut, Told
+from rialto.serve.ask import Ask, asked
+from rialto.serve.encoded import category_data, found_data, lines_data, sent
+from rialto.serve.storefront import Counter, Storefront
 
 __all__ = ["router"]
 
@@ -33,14 +37,18 @@ def router(systems: Systems, templates: Jinja2Templates, clock: Callable[[], flo
 def _front(systems: Systems, clock: Callable[[], float]) -> Callable[[], Storefront]:
     """The storefront of the shop that is there now, made when first asked for; `EngineBusy` before the shop is built."""
     held: list[Storefront] = []
-    lock = Lock()
+    lock, settings = Lock(), systems.engines.settings
+    # Where lists are drawn anew for each request, to tell place from taste, none is given again.
+    keep_s = 0.0 if settings.params.get("find.decide.swap") else settings.serve.keep_s
+    deadline_s = settings.serve.deadline_ms / 1000.0
+    counter = Counter(systems.decisions, clock, deadline_s, shopper_key(settings.home), keep_s)
 
     def front() -> Storefront:
         shop = systems.shop
         if not held or held[0].shop is not shop:
             with lock:
                 if not held or held[0].shop is not shop:
-                    held[:] = [Storefront(shop, systems.log, clock)]
+                    held[:] = [Storefront(shop, counter)]
         return held[0]
 
     return front
@@ -48,16 +56,30 @@ def _front(systems: Systems, clock: Callable[[], float]) -> Callable[[], Storefr
 
 def _pages(routes: APIRouter, front: Callable[[], Storefront], templates: Jinja2Templates) -> None:
     @routes.get("/shop", response_class=HTMLResponse, include_in_schema=False)
-    def page(request: Request, ask: Asked, fate: Annotated[str, Query(max_length=500)] = "") -> Response:
+    def page(
+        request: Request,
+        ask: Asked,
+        fate: Annotated[str, Query(max_length=500)] = "",
+        came: Annotated[str, Query(alias="from", max_length=10_000)] = "",
+    ) -> Response:
         store = front()
         found = store.find(ask)
-        told = shown.told(found, store, fate if store.has(fate) else "") if ask.explain else None
-        data = {
-            "here": "shop", "ask": ask, "found": found, "store": store, "fate": fate, "told": told, "sorts": SORTS,
-            "reasons": {r.product: r for r in told.results} if told else {}, "money": shown.money_of(store),
-            "labels": shown.line_label, "chips": shown.chips(ask, found, store), "pages": shown.pages(found),
-        }  # fmt: skip
-        return templates.TemplateResponse(request, "shop.html", data)
+        if target := aisle.redirected(ask, found):
+            return RedirectResponse(target, status_code=303)
+        return templates.TemplateResponse(request, "shop.html", aisle.page_data(store, ask, found, fate=fate) | {"came": came})
+
+    @routes.get("/shop/category/{path:path}", response_class=HTMLResponse, include_in_schema=False)
+    def aisle_page(
+        request: Request,
+        path: str,
+        ask: Asked,
+        fate: Annotated[str, Query(max_length=500)] = "",
+        came: Annotated[str, Query(alias="from", max_length=10_000)] = "",
+    ) -> Response:
+        store, ask = front(), replace(ask, text="")
+        made = store.category(path, ask)
+        data = aisle.page_data(store, ask, made.page, fate=fate, category=made)
+        return templates.TemplateResponse(request, "shop.html", data | {"came": came})
 
     @routes.get("/shop/product/{name:path}", response_class=HTMLResponse, include_in_schema=False)
     def product(request: Request, name: str) -> Response:
@@ -72,12 +94,39 @@ def _pages(routes: APIRouter, front: Callable[[], Storefront], templates: Jinja2
         return Response(body, media_type=shown.media_type(body), headers=headers)
 
 
+def _found(found: SearchPage, store: Storefront) -> dict[str, Any]:
+    money = shown.money_of(store)
+    reasons = [r.model_dump() for r in shown.told(found, store).results] if found.explain else []
+    return found_data(found, store.product_data, lambda f, v: shown.line_label(f, v, money), reasons)
+
+
 def _api(routes: APIRouter, front: Callable[[], Storefront]) -> None:
-    @routes.get("/api/find/search")
-    def search(ask: Asked) -> Found:
+    @routes.get("/api/find/search", response_model=Found)
+    def search(ask: Asked) -> Response:
         """Search: a page of results with facets and rewrites; it is written to the decision log under `request`."""
         store = front()
-        return shown.found_out(store.find(ask), store)
+        return sent(_found(store.find(ask), store))
+
+    @routes.get("/api/find/category/{path:path}", response_model=CategoryOut)
+    def category(path: str, ask: Asked) -> Response:
+        """A category's page: the way to it, what lies below it, its products with facets; levels are divided by `/`.
+
+        The most popular come first unless a sort is asked for; words (`q`) are not searched for here.
+        """
+        store = front()
+        made = store.category(path, ask)
+        return sent(category_data(made, _found(made.page, store)))
+
+    @routes.get("/api/find/facets", response_model=FacetsOut)
+    def facets(
+        ask: Asked,
+        facet: Annotated[str, Query(min_length=1, max_length=500, description="Name of a facet of values, or `category`.")],
+        contains: Annotated[str, Query(max_length=200, description="What its values begin with, hold or nearly are.")] = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+    ) -> Response:
+        """Search inside one facet, over all of its values; counts as on the page of the same search."""
+        values = front().values(ask, facet, contains, limit=limit)
+        return sent({"facet": facet, "values": lines_data(Facet(facet, facet, "values", values), lambda f, v: v.label)})
 
     @routes.get("/api/find/explain")
     def explain(

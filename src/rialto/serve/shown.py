@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import numpy as np
 
-from rialto.find.records import Facet, FacetValue, Product, SearchPage, split_path
+from rialto.find.records import Facet, FacetValue, Product, SearchPage, Selections, split_path
 from rialto.find.suggest import Suggestion
-from rialto.serve.answers import FacetLine, FacetOut, Found, Hit, ProductOut, Reason, RewriteOut, SuggestionOut, Told
+from rialto.serve.answers import ProductOut, Reason, SuggestionOut, Told
 from rialto.serve.ask import Ask
 from rialto.serve.storefront import Storefront
 
@@ -22,7 +22,6 @@ __all__ = [
     "ended",
     "facet_label",
     "fact",
-    "found_out",
     "line_label",
     "media_type",
     "money_of",
@@ -136,21 +135,21 @@ def fact(value: object) -> str:
     return ", ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else str(value)
 
 
-def chips(ask: Ask, found: SearchPage, store: Storefront) -> list[Chip]:
-    """Everything that is ticked, each with the address of the same search without it."""
-    return list(_chips(ask, {f.name: facet_label(f) for f in found.facets}, money_of(store)))
+def chips(ask: Ask, found: SearchPage, store: Storefront, path: str = "/shop") -> list[Chip]:
+    """Everything that is ticked, each with the address of the same search, at `path`, without it."""
+    return list(_chips(ask, {f.name: facet_label(f) for f in found.facets}, money_of(store), path))
 
 
-def _chips(ask: Ask, labels: Mapping[str, str], money: Callable[[float | None], str]) -> Iterator[Chip]:
+def _chips(ask: Ask, labels: Mapping[str, str], money: Callable[[float | None], str], path: str) -> Iterator[Chip]:
     chosen = ask.selections
     for facet, values in sorted(chosen.values.items()):
         for v in values:
             said = " › ".join(split_path(v)) if facet == "category" else v
-            yield Chip(f"{labels.get(facet, facet)}: {said}", ask.ticked(facet, v).address())
+            yield Chip(f"{labels.get(facet, facet)}: {said}", ask.ticked(facet, v).address(path))
     for facet, (low, high) in sorted(chosen.ranges.items()):
-        yield Chip(f"{labels.get(facet, facet)}: {_range_label(facet, low, high, money)}", ask.unbounded(facet).address())
+        yield Chip(f"{labels.get(facet, facet)}: {_range_label(facet, low, high, money)}", ask.unbounded(facet).address(path))
     if chosen.in_stock:
-        yield Chip("In stock", ask.any_stock().address())
+        yield Chip("In stock", ask.any_stock().address(path))
 
 
 def pages(found: SearchPage) -> list[int]:
@@ -177,33 +176,15 @@ def product_out(p: Product) -> ProductOut:
     )  # fmt: skip
 
 
-def found_out(found: SearchPage, store: Storefront) -> Found:
-    """A page of results for the API."""
-    money = money_of(store)
-    return Found(
-        request=str(found.request_id), text=found.text, understood=found.understood,
-        rewrites=[RewriteOut(kind=r.kind, before=r.before, after=r.after) for r in found.rewrites],
-        total=found.total, total_exact=found.total_exact, reachable=found.reachable, page=found.page, size=found.size,
-        sort=found.sort, took_ms=dict(found.took_ms), fallbacks=list(found.fallbacks),
-        results=[Hit(place=r.place, score=r.score, variants=r.variants, product=product_out(r.product)) for r in found.results],
-        facets=[_facet_out(f, money) for f in found.facets],
-        explain=told(found, store).results if found.explain else [],
-    )  # fmt: skip
-
-
-def _facet_out(f: Facet, money: Callable[[float | None], str]) -> FacetOut:
-    lines = [
-        FacetLine(value=v.value, label=line_label(f, v, money), count=v.count, selected=v.selected, low=v.low, high=v.high)
-        for v in f.values
-    ]
-    return FacetOut(name=f.name, label=f.label, kind=cast("Any", f.kind), values=lines)
-
-
 def suggestion_out(s: Suggestion, store: Storefront) -> SuggestionOut:
-    """A suggestion for the API; a product's leads to its page, another's to a search."""
+    """A suggestion for the API; a product's leads to its page, another's to a search, within its category where it has one."""
     kind = cast("Any", s.kind)
-    product = store.shop.search.catalogue.product(s.product) if s.product >= 0 else None
-    return SuggestionOut(text=s.text, kind=kind, href=product_path(product) if product else Ask(s.text).address())
+    if s.product < 0:
+        chosen = Selections({"category": (s.scope,)} if s.scope else {})
+        return SuggestionOut(text=s.text, kind=kind, scope=s.scope, href=Ask(s.text, chosen).address(), picture="", price="")
+    p = store.shop.search.catalogue.product(s.product)
+    price = money_of(store)(p.price_cents)
+    return SuggestionOut(text=s.text, kind=kind, href=product_path(p), scope="", picture=picture_path(p), price=price)
 
 
 def told(found: SearchPage, store: Storefront, product: str = "") -> Told:

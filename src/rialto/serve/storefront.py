@@ -2,72 +2,105 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Any
 
+from rialto.app.decisions import Decisions
 from rialto.app.shop import Shop
-from rialto.errors import BadRow, EngineError, NothingHere
-from rialto.find.page import Pages
-from rialto.find.records import Product, SearchPage
+from rialto.errors import BadInput, BadRow, NothingHere
+from rialto.find.category import CategoryPage, category
+from rialto.find.page import Asked
+from rialto.find.personal import WORTH, pseudonym
+from rialto.find.records import FacetValue, Product, SearchPage
 from rialto.find.suggest import Suggestion
+from rialto.serve.again import Again
 from rialto.serve.answers import Happened
 from rialto.serve.ask import Ask, check_facets
-from rialto.spine.log import DecisionLog, Feedback
+from rialto.serve.encoded import product_data
+from rialto.spine.log import Feedback
+from rialto.spine.pipeline import Outcome
 
-__all__ = ["Storefront"]
+__all__ = ["Counter", "Storefront"]
 
 _PICTURES = 1024  # pictures kept in memory, about 35 kB each
-_ROOM = {"query": 0.5, "category": 0.25, "brand": 0.25, "product": 0.375}  # of the suggestions' lines
+_PRODUCTS = 8192  # products kept ready to be sent, about 2 kB each
 _EXAMPLES = ("type_colour", "typo", "price", "synonym", "unit", "audience")
 
 
+@dataclass(frozen=True)
+class Counter:
+    """What every storefront of one service shares.
+
+    Args:
+        decisions: Where every search served is written, behind its answer, and every event, before it.
+        clock: Seconds since 1970, UTC.
+        deadline_s: Seconds that a search may take before what can be left out is left out.
+        keep_s: Seconds for which an answer is given again, see `Again`.
+        key: From which shoppers' pseudonyms are made, 16 to 64 bytes.
+        number: Makes ids of searches, 63 random bits, as they have to be unique over time and processes.
+    """
+
+    decisions: Decisions
+    clock: Callable[[], float]
+    deadline_s: float = float("inf")
+    key: bytes = field(default=b"", repr=False)
+    keep_s: float = 0.0
+    number: Callable[[], int] = lambda: secrets.randbits(63)
+
+
 class Storefront:
-    """A shop with what its pages need besides.
+    """A shop as it is at one moment, with what its pages need besides; a shop that changed gets another.
 
     Args:
         shop: The shop.
-        log: Where every search served and every event is written.
-        clock: Seconds since 1970, UTC.
-        number: Makes ids of searches, 64 random bits, as they have to be unique over time and processes.
+        counter: What it shares with the storefronts before and after it.
     """
 
-    def __init__(
-        self, shop: Shop, log: DecisionLog, clock: Callable[[], float], number: Callable[[], int] = lambda: secrets.randbits(63)
-    ) -> None:
-        self.shop, self._log, self._clock, self._number = shop, log, clock, number
+    def __init__(self, shop: Shop, counter: Counter) -> None:
+        self.shop, self._counter, self._pages = shop, counter, shop.pages
+        self._again = Again(counter.keep_s)
         self.picture = lru_cache(maxsize=_PICTURES)(shop.picture)
-        past = shop.past_queries()
-        self._pages = Pages(shop.search, {q: n for q, kind, n in past if kind != "typo"})
+        self.product_data: Callable[[int], Mapping[str, Any]] = lru_cache(maxsize=_PRODUCTS)(
+            lambda number: product_data(shop.search.product(number))
+        )
+
+    @cached_property
+    def examples(self) -> tuple[str, ...]:
+        """Past queries to begin with, of each kind one."""
+        past = self.shop.past
         kinds = {kind: query for query, kind, _ in reversed(past)}
-        self.examples = tuple(kinds[k] for k in _EXAMPLES if k in kinds) or tuple(q for q, _, _ in past[:6])
+        return tuple(kinds[k] for k in _EXAMPLES if k in kinds) or tuple(q for q, _, _ in past[:6])
 
     def find(self, ask: Ask) -> SearchPage:
-        """Answer one search and write it to the decision log; `BadInput` names a facet that is not there.
+        """Answer one search and hand it to the decision log; `BadInput` names a facet that is not there.
 
-        A log that cannot be written (another service holds it, the disk is full) does not fail the search: the page names
-        `decision log` among its fallbacks, and the program's log has the reason.
+        A log that cannot be written (another service holds it, the disk is full) does not fail the search: pages name
+        `decision log` among their fallbacks from then on, and the program's log has the reason.
         """
         check_facets(ask, self.shop.search.catalogue)
-        page, outcome = self._pages.answer(
-            ask.text,
-            selections=ask.selections,
-            page=ask.page,
-            size=ask.size,
-            sort=ask.sort,
-            explain=ask.explain,
-            price_bounds=not ask.exact,
-            request_id=self._number(),
-            time_s=self._clock(),
-        )
-        try:
-            self._log.write([outcome])
-        except EngineError as e:
-            logging.getLogger("rialto").error("a search was not logged: %s", e)
-            return replace(page, fallbacks=(*page.fallbacks, "decision log"))
-        return page
+        number, time_s = self._counter.number(), self._counter.clock()
+        named = (ask.text, ask.selections.to_json(), ask.page, ask.size, ask.sort, ask.exact, ask.undo)
+        alone = ask.explain or bool(ask.shopper)
+        made = None if alone else self._again.get(named, number=number, time_s=time_s)
+        if made is None:
+            made = self._pages.answer(ask.text, **self._asked(ask, number, time_s))
+            if not alone:
+                self._again.keep(named, *made, time_s=time_s)
+        return self._logged(*made)
+
+    def category(self, path: str, ask: Ask) -> CategoryPage:
+        """The page of one category, logged as a search is; `NothingHere` where there is none."""
+        check_facets(ask, self.shop.search.catalogue)
+        made, outcome = category(self.shop.search, path, **self._asked(ask))
+        return replace(made, page=self._logged(made.page, outcome))
+
+    def values(self, ask: Ask, facet: str, contains: str, *, limit: int) -> tuple[FacetValue, ...]:
+        """Search inside one facet of what a search finds; nothing is logged."""
+        check_facets(ask, self.shop.search.catalogue)
+        return self._pages.values(ask.text, facet, contains, limit=limit, **self._asked(ask))
 
     def product(self, name: str) -> Product:
         """A product by the shop's own id; `NothingHere` where there is none."""
@@ -80,16 +113,33 @@ class Storefront:
 
     def suggest(self, prefix: str, *, limit: int = 8) -> list[Suggestion]:
         """Completions of what was typed so far, of each kind a few, so that many past queries leave room for products."""
-        found = self._pages.suggest(prefix, limit=8 * limit)
-        room = {kind: max(round(share * limit), 1) for kind, share in _ROOM.items()}
-        first = [s for n, s in enumerate(found) if sum(t.kind == s.kind for t in found[:n]) < room[s.kind]][:limit]
-        more = [s for s in found if s not in first][: limit - len(first)]
-        return [s for s in found if s in first or s in more]
+        return self._pages.suggest(prefix, limit=limit)
 
     def write(self, happened: Sequence[Happened]) -> int:
-        """Write what shoppers did, all of it or, where one event is wrong, nothing."""
-        self._log.write_feedback([self._feedback(row, h) for row, h in enumerate(happened, start=1)])
+        """Write what shoppers did, durably, all of it or, where one event is wrong, nothing; then learn who likes what."""
+        feedback = [self._feedback(row, h) for row, h in enumerate(happened, start=1)]
+        self._counter.decisions.flushed().write_feedback(feedback)
+        profiles = self.shop.search.fittings.profiles
+        if profiles is not None:
+            for h, f in zip(happened, feedback):
+                if h.shopper and h.kind in WORTH:
+                    profiles.learn(pseudonym(h.shopper, self._counter.key), h.kind, [h.product], at_s=f.time_s)
         return len(happened)
+
+    def _asked(self, ask: Ask, number: int | None = None, time_s: float | None = None) -> Asked:
+        c = self._counter
+        return Asked(
+            selections=ask.selections, page=ask.page, size=ask.size, sort=ask.sort, explain=ask.explain,
+            price_bounds=not ask.exact, undo=("all",) if ask.exact else ask.undo,
+            shopper=pseudonym(ask.shopper, c.key) if ask.shopper else "",
+            request_id=c.number() if number is None else number, time_s=c.clock() if time_s is None else time_s,
+            deadline_s=c.deadline_s,
+        )  # fmt: skip
+
+    def _logged(self, page: SearchPage, outcome: Outcome) -> SearchPage:
+        if self._counter.decisions.put(outcome):
+            return page
+        return replace(page, fallbacks=(*page.fallbacks, "decision log"))
 
     def _feedback(self, row: int, h: Happened) -> Feedback:
         try:
@@ -98,4 +148,6 @@ class Storefront:
             raise BadRow(row, "product", h.product, "the id of a product of this catalogue") from None
         if int(h.request) >= 2**64:
             raise BadRow(row, "request", h.request, "the id of a search, below 2^64")
-        return Feedback(h.kind, int(h.request), number, h.value, self._clock() if h.time_s is None else h.time_s, h.id)
+        if "\x00" in h.id:
+            raise BadInput(f"row {row}: the event's id holds a NUL; wanted text.")
+        return Feedback(h.kind, int(h.request), number, h.value, self._counter.clock() if h.time_s is None else h.time_s, h.id)

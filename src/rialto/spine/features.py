@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rialto.records import Candidates, Columns, Context, Requests
 
-__all__ = ["Features", "matrix"]
+__all__ = ["Features", "matrix", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,21 @@ class Features:
     compute: Callable[[Requests, Candidates, Context], Columns]
     otherwise: float | None = None
     budget_s: float = float("inf")
+
+
+def unknown(name: str, names: tuple[str, ...]) -> Features:
+    """A group whose columns are not known of anything: what a model may read whether or not it is there.
+
+    Example:
+        >>> made = unknown("profile", ("likes",)).compute(Requests.of({}), Candidates.none(0), Context())
+        >>> list(made)
+        ['likes']
+    """
+
+    def compute(requests: Requests, candidates: Candidates, context: Context) -> Columns:
+        return dict(zip(names, np.full((len(names), len(candidates)), np.nan, dtype=np.float32)))
+
+    return Features(name, names, compute)
 
 
 def matrix(candidates: Candidates, names: Sequence[str]) -> NDArray[np.float32]:

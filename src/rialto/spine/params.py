@@ -75,7 +75,7 @@ class Param:
     def of(self, requests: Requests) -> NDArray[Any]:
         """Each request's value, shape (requests,): its override, else what the settings say, else the default."""
         column = requests.overrides.get(self.name)
-        return np.broadcast_to(np.asarray(self._own), (len(requests),)) if column is None else column
+        return np.full(len(requests), self._own) if column is None else column
 
     def one(self, requests: Requests) -> Any:
         """The one value of the whole batch; `BadInput` where an experiment made it differ between requests."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rialto.errors import BadInput
 from rialto.records import Candidates, Context, Decisions, Requests, Trace
@@ -56,11 +57,21 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run answers: the record of it, the candidates that the decider saw (column `score`), and the trace."""
+    """What a run answers.
+
+    Args:
+        record: What a replay and the log need.
+        ranked: The candidates that the decider saw, column `score`.
+        trace: What became of every candidate.
+        merged: The candidates of all legs, before any filter; kept for counts over what was found. None where nothing ran.
+        kept: Filter -> the rows of `merged` that it keeps, whatever the others say, shape (rows,).
+    """
 
     record: Recorded
     ranked: Candidates
     trace: Trace
+    merged: Candidates | None = None
+    kept: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def requests(self) -> Requests:
@@ -151,7 +162,7 @@ class Pipeline:
         decisions = self._decided(run, ranked)
         trace = run.trace(ranked, decisions)
         record = Recorded(self.name, requests, seen, decisions, seed, self.versions, trace.fallbacks, tuple(run.late))
-        return Outcome(record, ranked, trace)
+        return Outcome(record, ranked, trace, run.merged, run.masks)
 
     def replay(self, record: Recorded, *, clock: Callable[[], float] = monotonic) -> Decisions:
         """Decide again from what the phases saw, with the same fallbacks in place: the same decisions, bit for bit.
@@ -175,13 +186,13 @@ class Pipeline:
             self._pool.pop().shutdown(wait=False, cancel_futures=True)
 
     def _retrieve(self, run: Run) -> Candidates:
-        asides = {s.name: self._aside(run, s) for s in self.sources if s.aside}
-        legs = [self._leg(run, s, asides.get(s.name)) for s in sorted(self.sources, key=lambda s: s.aside)]
-        order = [s.name for s in sorted(self.sources, key=lambda s: s.aside)]
-        merged = merge([legs[order.index(s.name)] for s in self.sources])
+        asked = [s for s in self.sources if s.idle is None or not s.idle(run.requests)]
+        asides = {s.name: self._aside(run, s) for s in asked if s.aside}
+        legs = {s.name: self._leg(run, s, asides.get(s.name)) for s in sorted(asked, key=lambda s: s.aside)}
+        merged = merge([legs[s.name] for s in asked] or [Candidates.none(len(run.requests))])
         if merged.requests != len(run.requests):
             raise BadInput(f"the sources answered for {merged.requests} requests; wanted {len(run.requests)}.")
-        run.fetched = merged.counts
+        run.fetched, run.merged = merged.counts, merged
         run.keep_details("retrieve", merged)
         return merged
 
@@ -204,10 +215,14 @@ class Pipeline:
     def _filtered(self, run: Run, candidates: Candidates) -> Candidates:
         alive = np.ones(len(candidates), dtype=np.bool_)
         for f in self.filters:
+            if f.idle is not None and f.idle(run.requests):
+                run.removed[f.name] = np.zeros(candidates.requests, dtype=np.int64)
+                continue
             instead = None if f.otherwise is None else filling(len(candidates), f.otherwise)
             mask = run.attempt(
                 f.name, "filter", f.budget_s, len(candidates), masking(run, f, candidates), instead, np.count_nonzero
             )
+            run.masks[f.name] = mask
             before = alive.copy() if len(run.sampled) else alive
             run.removed[f.name] = strike(candidates.offsets, alive, mask)
             run.keep_details(f.name, candidates, removed=lambda b=before: b & ~alive)

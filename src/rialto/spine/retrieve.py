@@ -33,6 +33,7 @@ class Source:
         otherwise: Declared fallback when it raises or overruns; None = its failure fails the run.
         budget_s: Most seconds it may take, within the run's deadline.
         aside: True = it runs in a thread beside the other such legs and is abandoned at its deadline.
+        idle: True where it has nothing to say to any request of the batch; then it is not asked, and its columns are not there.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Source:
     otherwise: Callable[[Requests], Candidates] | None = None
     budget_s: float = INFINITE
     aside: bool = False
+    idle: Callable[[Requests], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,14 @@ class Filter:
         keep: Says which rows stay, shape (rows,), bool; it removes nothing itself.
         otherwise: Declared fallback: True lets all stay, False removes all; None = its failure fails the run.
         budget_s: Most seconds it may take, within the run's deadline.
+        idle: True where it removes nothing whatever the candidates of this batch; then it is not asked.
     """
 
     name: str
     keep: Callable[[Requests, Candidates, Context], NDArray[np.bool_]]
     otherwise: bool | None = None
     budget_s: float = INFINITE
+    idle: Callable[[Requests], bool] | None = None
 
 
 def merge(parts: Sequence[Candidates]) -> Candidates:

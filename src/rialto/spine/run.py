@@ -36,6 +36,8 @@ class Run:
     details: dict[str, Candidates] = field(default_factory=dict)
     late: list[Candidates] = field(default_factory=list)
     recorded: list[Candidates] = field(default_factory=list)
+    merged: Candidates | None = None
+    masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def nearest(self, phase: Phase, candidates: Candidates) -> tuple[NDArray[np.int64] | None, Candidates]:
         """The rows that a phase orders, None = all, and those candidates."""

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,10 +19,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event as Signal
 from time import monotonic
+from urllib.request import urlopen
 
 from rialto.errors import BadInput, EngineLost, EngineMissing, known
 
-__all__ = ["absent", "kafka_broker", "kafka_jars", "redis_server"]
+__all__ = ["absent", "kafka_broker", "kafka_jars", "opensearch_jars", "opensearch_server", "redis_server"]
 
 _KAFKA_CONFIG = """\
 process.roles=broker,controller
@@ -46,6 +48,11 @@ def kafka_jars() -> Path:
     return Path(os.environ.get("RIALTO_KAFKA_JARS", "var/kafka"))
 
 
+def opensearch_jars() -> Path:
+    """The folder with OpenSearch's jars: $RIALTO_OPENSEARCH_JARS, else `var/opensearch` below the working directory."""
+    return Path(os.environ.get("RIALTO_OPENSEARCH_JARS", "var/opensearch"))
+
+
 def absent(name: str) -> str | None:
     """Why the server called `name` cannot be started here, or None where it can.
 
@@ -55,7 +62,7 @@ def absent(name: str) -> str | None:
     Example:
         >>> absent("redys")
         Traceback (most recent call last):
-        rialto.errors.BadInput: there is no test server 'redys'; known: redis, kafka.
+        rialto.errors.BadInput: there is no test server 'redys'; known: redis, opensearch, kafka.
     """
     if name == "redis":
         return None if shutil.which("redis-server") else "redis-server is not installed: apt-get install redis-server"
@@ -65,7 +72,12 @@ def absent(name: str) -> str | None:
         return (
             None if any(kafka_jars().glob("kafka_2.13-*.jar")) else f"no Kafka jars in {kafka_jars()}: sh deploy/kafka/fetch.sh"
         )
-    raise BadInput(f"there is no test server {name!r}; known: {known(name, ['kafka', 'redis'])}.")
+    if name == "opensearch":
+        if not (opensearch_jars() / ".complete").is_file():
+            return f"no OpenSearch jars in {opensearch_jars()}: sh deploy/opensearch/fetch.sh"
+        wanted = _opensearch_java()
+        return None if _java(wanted) else f"no Java {wanted} or later is installed: apt-get install default-jdk-headless"
+    raise BadInput(f"there is no test server {name!r}; known: {known(name, ['kafka', 'opensearch', 'redis'])}.")
 
 
 @contextmanager
@@ -93,6 +105,45 @@ def kafka_broker() -> Generator[str]:
         _output([*storage, "format", "-t", cluster, "-c", str(config)], folder)
         with _running([*java, "kafka.Kafka", str(config)], folder, lambda: _accepts(port), 60.0):
             yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def opensearch_server(*, heap_mb: int = 1024, lasting: bool = False) -> Generator[str]:
+    """An OpenSearch of one node with the k-NN plugin; yields `http://127.0.0.1:PORT`. Up in about 6 s.
+
+    Args:
+        heap_mb: Java's heap.
+        lasting: Compile what runs often with all that Java can: starts slower and serves faster, for measuring.
+    """
+    _wanted("opensearch")
+    port, transport = _free_port(), _free_port()
+    jars = opensearch_jars().resolve()
+    with TemporaryDirectory(prefix="rialto-opensearch-", ignore_cleanup_errors=True) as name:
+        java = [str(_java(_opensearch_java())), f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m"]
+        java += [] if lasting else ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        node = ["-cp", f"{jars}/*:{jars}/classes", "Node", name, str(port), str(transport)]
+        with _running([*java, *node], Path(name), lambda: _ready(port), 120.0):
+            yield f"http://127.0.0.1:{port}"
+
+
+def _opensearch_java() -> int:
+    """The least Java that the OpenSearch at hand runs on."""
+    release = (opensearch_jars() / ".complete").read_text().partition(".")[0]
+    return 21 if int(release) >= 3 else 17
+
+
+def _java(least: int) -> Path | None:
+    """The oldest Java here that is `least` or later, as its version files say; None where there is none."""
+    on_path = shutil.which("java")
+    homes = [Path(os.environ.get("JAVA_HOME", "/nowhere")), *Path("/usr/lib/jvm").glob("*")]
+    homes += [Path(on_path).resolve().parents[1]] if on_path else []
+    found: list[tuple[int, Path]] = []
+    for home in homes:
+        about = home / "release"
+        line = re.search(r'^JAVA_VERSION="(\d+)', about.read_text(), re.MULTILINE) if about.is_file() else None
+        if line and int(line[1]) >= least and (home / "bin" / "java").exists():
+            found.append((int(line[1]), home / "bin" / "java"))
+    return min(found)[1] if found else None
 
 
 def _wanted(name: str) -> None:
@@ -147,6 +198,15 @@ def _accepts(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _ready(port: int) -> bool:
+    """True where an OpenSearch answers at `port` and has its cluster state."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/_cluster/health", timeout=5.0) as answer:
+            return b'"discovered_cluster_manager":true' in answer.read()
+    except OSError:
+        return False
 
 
 def _pongs(port: int) -> bool:

@@ -63,7 +63,57 @@
     return query ? `${form.getAttribute("action")}?${query}` : form.getAttribute("action");
   };
   document.addEventListener("change", e => {
-    if (e.target.form?.id === "narrow" && e.target.id !== "fate") go(addressOf(e.target.form), true, e.target.id);
+    const ends = e.target.closest("[data-ends]");
+    if (ends) bound(ends, e.target);
+    else if (e.target.form?.id === "narrow" && e.target.id !== "fate" && !e.target.matches(".inside")) go(addressOf(e.target.form), true, e.target.id);
+  });
+  // Two numbers stand for a range; they are put into the form as the radio that is chosen.
+  function bound(ends, changed) {
+    const [low, high] = ends.querySelectorAll("input"), scale = Number(ends.dataset.scale);
+    low.setCustomValidity(low.value && high.value && low.valueAsNumber > high.valueAsNumber ? "The lower end is above the upper one." : "");
+    if (!low.reportValidity() || !high.reportValidity()) return;
+    const written = input => input.value === "" ? "" : String(+(input.valueAsNumber * scale).toPrecision(15)), name = ends.dataset.ends;
+    const radio = changed.form.querySelector(`[name="${CSS.escape(name)}"]`);
+    for (const other of changed.form.querySelectorAll(`[name="${CSS.escape(name)}"]`)) other.checked = other === radio;
+    radio.value = low.value === "" && high.value === "" ? "" : `${written(low)}..${written(high)}`;
+    go(addressOf(changed.form), true, changed.id);
+  }
+  // Search inside a facet: the lines are those that /api/find/facets finds among all of its values.
+  let inside = 0;
+  async function look(input) {
+    const field = input.closest("[data-facet]"), lines = field.querySelector(".lines"), mine = ++inside;
+    input.before_ ??= [...lines.childNodes];
+    if (!input.value.trim()) { lines.replaceChildren(...input.before_); return; }
+    const query = new URLSearchParams(new FormData(input.form));
+    for (const name of ["page", "size", "sort", "explain", "fate"]) query.delete(name);
+    for (const [name, value] of [...query]) if (value === "") query.delete(name, value);
+    if (input.form.action.includes("/shop/category/")) query.append("select", `category:${decodeURIComponent(new URL(input.form.action).pathname.slice("/shop/category/".length))}`);
+    query.set("facet", field.dataset.facet);
+    query.set("contains", input.value.trim());
+    try {
+      const answer = await fetch(`/api/find/facets?${query}`);
+      if (!answer.ok || mine !== inside) return;
+      const { values } = await answer.json(), name = encodeURIComponent(field.dataset.facet).replaceAll("%20", " ").replaceAll("%2F", "/");
+      lines.replaceChildren(...values.map((v, n) => line(v, `${name}:${v.value}`, `${input.id}-${n}`, input.value.trim())));
+      if (!values.length) { const none = document.createElement("p"); none.className = "none"; none.textContent = "None of its values."; lines.append(none); }
+      document.getElementById("said").textContent = `${values.length} value${values.length === 1 ? "" : "s"} in ${field.querySelector("legend").textContent}`;
+    } catch { lines.replaceChildren(...input.before_); }  // a help, not a need
+  }
+  function line(v, value, id, typed) {
+    const label = document.createElement("label"), box = document.createElement("input"), what = document.createElement("span"), n = document.createElement("span");
+    label.className = "line"; what.className = "what"; n.className = "n";
+    Object.assign(box, { type: "checkbox", id, name: "select", value, checked: v.selected });
+    const at = v.label.toLowerCase().indexOf(typed.toLowerCase());
+    if (at >= 0) { const b = document.createElement("b"); b.textContent = v.label.slice(at, at + typed.length); what.append(v.label.slice(0, at), b, v.label.slice(at + typed.length)); }
+    else what.textContent = v.label;
+    n.textContent = v.count.toLocaleString("en-US");
+    label.append(box, what, " ", n);
+    return label;
+  }
+  let wait = 0;
+  document.addEventListener("input", e => { if (e.target.matches?.(".inside")) { clearTimeout(wait); wait = setTimeout(look, 120, e.target); } });
+  document.addEventListener("keydown", e => {
+    if (e.key === "Enter" && e.target.matches?.(".inside, .ends input")) { e.preventDefault(); if (e.target.matches(".inside")) look(e.target); else e.target.dispatchEvent(new Event("change", { bubbles: true })); }
   });
   document.addEventListener("submit", e => {
     if (e.target.id !== "narrow") return;
@@ -71,7 +121,7 @@
     go(addressOf(e.target), true, document.activeElement?.id);
   });
   document.addEventListener("click", e => {
-    const link = e.target.closest("#live .chips a, #live .pages a");
+    const link = e.target.closest("#live .chips a, #live .pages a, #live .rewrites a, #live .ways a");
     if (!link || e.ctrlKey || e.metaKey || e.shiftKey || e.button) return;
     e.preventDefault();
     const paging = Boolean(link.closest(".pages"));

@@ -30,23 +30,52 @@
   }
   function take(line) {
     close();
-    if (line.kind === "product") { location.assign(line.href); return; }
+    if (line.kind === "product" || line.scope) { location.assign(line.href); return; }
     input.value = line.text;
     form.requestSubmit();
+  }
+  // What of a text was typed: words that begin with a typed word, or nearly so where none does.
+  const letters = /[\p{L}\p{N}]+/gu, plain = text => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+  function near(a, b) {  // one letter more, less, other or swapped
+    let same = 0;
+    while (same < a.length && same < b.length && a[same] === b[same]) same++;
+    const x = a.slice(same), y = b.slice(same);
+    return x.slice(1) === y.slice(1) || x.slice(1) === y || x === y.slice(1) || (x[0] === y[1] && x[1] === y[0] && x.slice(2) === y.slice(2));
+  }
+  function typedOf(word, typedWords) {
+    const low = plain(word);
+    if (low.length !== word.length) return 0;
+    const exact = typedWords.filter(t => low.startsWith(t)).map(t => t.length);
+    if (exact.length) return Math.max(...exact);
+    return Math.max(0, ...typedWords.filter(t => t.length >= 3).flatMap(t => [t.length, t.length + 1, t.length - 1].filter(n => n > 1 && n <= low.length && near(t, low.slice(0, n))).slice(0, 1)));
+  }
+  function marked(text) {
+    const words = plain(typed).match(letters) ?? [], parts = [];
+    let at = 0;
+    for (const m of text.matchAll(letters)) {
+      const n = typedOf(m[0], words);
+      if (!n) continue;
+      const b = document.createElement("b");
+      b.textContent = m[0].slice(0, n);
+      parts.push(text.slice(at, m.index), b);
+      at = m.index + n;
+    }
+    return [...parts, text.slice(at)];
   }
   function row(line, n) {
     const item = document.createElement("li"), text = document.createElement("span"), kind = document.createElement("span");
     item.id = `suggestion-${n}`;
     item.setAttribute("role", "option");
     item.setAttribute("aria-selected", "false");
-    const low = line.text.toLowerCase(), found = typed.trim() ? low.indexOf(typed.trim().toLowerCase()) : -1;
-    if (found >= 0 && low.length === line.text.length) {
-      const hit = document.createElement("b");
-      hit.textContent = line.text.slice(found, found + typed.trim().length);
-      text.append(line.text.slice(0, found), hit, line.text.slice(found + typed.trim().length));
-    } else text.textContent = line.text;
-    kind.textContent = kinds[line.kind]; kind.className = "kind";
-    item.append(text, " ", kind);
+    text.className = "text";
+    text.append(...marked(line.text));
+    if (line.scope) { const within = document.createElement("span"); within.className = "within"; within.textContent = ` in ${line.scope.split("/").at(-1)}`; text.append(within); }
+    kind.textContent = line.kind === "product" ? line.price : kinds[line.kind]; kind.className = "kind";
+    if (line.kind === "product") {
+      const picture = Object.assign(document.createElement("img"), { src: line.picture, alt: "", width: 44, height: 44 });
+      item.className = lines[n - 1]?.kind === "product" || !n ? "hit" : "hit first-hit";
+      item.append(picture, text, kind);
+    } else item.append(text, " ", kind);
     item.addEventListener("pointerdown", e => e.preventDefault());  // the box keeps the focus
     item.addEventListener("click", () => take(line));
     return item;
@@ -64,7 +93,7 @@
     typed = input.value;
     if (!typed.trim()) { lines = []; close(); return; }
     try {
-      const answer = await fetch(`/api/find/suggest?q=${encodeURIComponent(typed.slice(0, 200))}`);
+      const answer = await fetch(`/api/find/suggest?limit=10&q=${encodeURIComponent(typed.slice(0, 200))}`);
       if (answer.ok && mine === asked && document.activeElement === input) offer(await answer.json());
     } catch { close(); }  // suggestions are a help, not a need
   }

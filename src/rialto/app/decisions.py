@@ -1,0 +1,107 @@
+"""Decisions written to the log behind the answers: many at a time, by a thread of their own, in the order in which they were made."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from threading import Condition, Thread
+
+from rialto.errors import EngineError
+from rialto.spine.log import DecisionLog
+from rialto.spine.pipeline import Outcome
+from rialto.spine.together import together
+
+__all__ = ["Decisions"]
+
+_MOST = 512  # that wait; one holds up to about 200 kB
+_TOGETHER = 64  # written in one go: half the cost of a decision is by write, and not by row
+_LINGER_S = 0.05  # how long the first of them waits for others
+
+
+class Decisions:
+    """A decision log that nobody waits for.
+
+    An answer goes out before its decision is durable: a crash may lose the decisions of its last moments, which teach nothing
+    without what shoppers did. What shoppers did is written durably before it is acknowledged, and never ahead of the decision that
+    it belongs to: whoever writes it calls `flush` first.
+
+    The queue is bounded. Where the disk cannot keep up, or the log cannot be written (another process holds it, the disk is full),
+    decisions are dropped, counted and told in the program's log, and searches go on.
+
+    Args:
+        log: Where they go, when the first is there.
+    """
+
+    def __init__(self, log: Callable[[], DecisionLog]) -> None:
+        self._log, self._queue = log, deque[Outcome]()
+        self._turn = Condition()
+        self._writing = self._closed = False
+        self._urgent = 0  # callers that wait for all to be written
+        self._thread: Thread | None = None
+        self.dropped = 0
+        self._failed = ""
+
+    @property
+    def failed(self) -> str:
+        """Why the last decisions could not be written; "" where they were."""
+        return self._failed
+
+    def put(self, outcome: Outcome) -> bool:
+        """Take a decision to be written; False where it was dropped, or where those before it could not be written."""
+        with self._turn:
+            if self._closed or len(self._queue) >= _MOST:
+                self.dropped += 1
+                return False
+            if self._thread is None:
+                self._thread = Thread(target=self._work, name="rialto-decisions", daemon=True)
+                self._thread.start()
+            self._queue.append(outcome)
+            if len(self._queue) in (1, _TOGETHER):
+                self._turn.notify_all()
+        return not self._failed
+
+    def flush(self) -> None:
+        """Wait until all decisions that were taken so far are durable, or dropped."""
+        with self._turn:
+            self._urgent += 1
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: not self._queue and not self._writing)
+            self._urgent -= 1
+
+    def flushed(self) -> DecisionLog:
+        """The log, once all decisions that were taken so far are in it."""
+        self.flush()
+        return self._log()
+
+    def close(self) -> None:
+        """Write what is waiting and end the thread; a second call does nothing."""
+        with self._turn:
+            self._closed = True
+            self._turn.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._turn:
+                self._writing = False
+                self._turn.notify_all()
+                self._turn.wait_for(lambda: self._queue or self._closed)
+                if not self._queue:
+                    return
+                self._turn.wait_for(lambda: self._urgent or self._closed or len(self._queue) >= _TOGETHER, timeout=_LINGER_S)
+                part = [self._queue.popleft() for _ in range(min(len(self._queue), _TOGETHER))]
+                self._writing = True
+            self._write(part)
+
+    def _write(self, part: list[Outcome]) -> None:
+        try:
+            self._log().write_records(together(part))
+            self._failed = ""
+        except Exception as e:  # a thread that ended here would leave the log silent for good
+            self.dropped += len(part)
+            if not self._failed:
+                expected = isinstance(e, EngineError)
+                logging.getLogger("rialto").error("decisions are not logged: %s", e, exc_info=not expected)
+            self._failed = str(e) or type(e).__name__

@@ -1,0 +1,79 @@
+"""A search fitted with what it does without where it is absent: the reader of queries, and the cross-encoder where it is installed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rialto.app.engines import Engines
+from rialto.errors import BadInput, EngineMissing, NothingHere
+from rialto.find.catalogue import Catalogue
+from rialto.find.pipeline import Search
+from rialto.local.files import FileBlobs
+
+if TYPE_CHECKING:
+    from rialto.find.query import Reader
+
+__all__ = ["fitted", "open_reader", "train_reader"]
+
+_READER, _PARTS = "reader.npz", "parts/"
+
+
+def train_reader(catalogue: Catalogue, folder: Path, *, past: Mapping[str, float] | None = None, seed: int = 0) -> Reader:
+    """Train the reader of queries from a catalogue, and from past queries where there are some, and keep it in `folder`.
+
+    Cost:
+        About 15 s for 20,000 products.
+    """
+    from rialto.find.query import Reader
+    from rialto.find.query.training import train_parts
+
+    parts = train_parts(catalogue, queries=past, seed=seed)
+    reader = Reader.of(catalogue, queries=past, parts=parts.parts(), seed=seed)
+    files = _files(folder)
+    for name, body in parts.save().items():
+        files.put(_PARTS + name, body)
+    files.put(_READER, reader.save())
+    return reader
+
+
+def open_reader(catalogue: Catalogue, folder: Path) -> Reader:
+    """The reader that `train_reader` kept; `BadInput` where it is damaged, `NothingHere` where there is none."""
+    from dataclasses import replace
+
+    from rialto.find.query import Reader
+    from rialto.find.query.training import Trained
+
+    files = _files(folder)
+    reader = Reader.load(files.get(_READER))
+    kept = {name.removeprefix(_PARTS): files.get(name) for name in files.names(_PARTS)}
+    return replace(reader, parts=Trained.load(kept, catalogue).parts())
+
+
+def _files(folder: Path) -> FileBlobs:
+    return FileBlobs((folder / "reader").absolute().as_uri())
+
+
+def fitted(engines: Engines, search: Search, folder: Path) -> Search:
+    """The search with its reader, trained again where what was kept is damaged, and with the cross-encoder where settings want it."""
+    try:
+        reader = open_reader(search.catalogue, folder)
+    except (BadInput, NothingHere) as e:
+        logging.getLogger("rialto").warning("the reader of queries in %s is trained again: %s", folder, e)
+        reader = train_reader(search.catalogue, folder, seed=engines.settings.seed)
+    return _with_cross(engines, search.fitted(reader=reader))
+
+
+def _with_cross(engines: Engines, search: Search) -> Search:
+    from rialto.app.cross import open_cross
+
+    if not engines.reads_pairs():
+        return search
+    try:
+        cross = open_cross(engines.settings.home, search.catalogue)
+    except EngineMissing as e:
+        logging.getLogger("rialto").info("searches go without the cross-encoder: %s", e)
+        return search
+    return search.fitted(cross=cross.read, cross_version=cross.version)

@@ -1,0 +1,93 @@
+"""A search taught by judgments: field weights, fusion and ranker learned on some queries, judged on the others as they are served."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rialto.app.learning import fitter, scorer
+from rialto.find.evaluate import evaluate, folds_of
+from rialto.find.judgments import Judged
+from rialto.find.last import last_examples
+from rialto.find.pipeline import Search
+from rialto.find.taught import joined, taught
+from rialto.find.terms import analyse
+from rialto.find.train import from_judgments
+from rialto.ports import ModelCard, Models
+from rialto.spine.evaluate import graded, ndcg
+from rialto.spine.learn import Fit, Gate, Report, Verdict
+
+__all__ = ["classes_of", "teach"]
+
+_FOLDS = 5
+
+
+def teach(
+    search: Search, judged: Judged, models: Models, *, seed: int = 0, gate: Gate | None = None, fit: Fit | None = None
+) -> Report:
+    """Teach a search from judgments, show by cross-validation that it ranks better than what is served, and promote it.
+
+    Each fifth of the queries is ranked by a search that learned from the other four; compared is nDCG@10 of the lists, from retrieval
+    to the last phase, by query class too. What passes is then learned from all of them. A live ranker that was taught by the very
+    same queries is compared as it is, which is to its advantage.
+
+    Args:
+        search: As it is served now.
+        judged: Judged queries; those whose grades are all alike teach and judge nothing.
+        models: Where versions are kept; promoted only on a pass.
+        seed: Of the split, the training and the intervals.
+        gate: What must be shown; at least 40 queries where None.
+        fit: Trainer of the ranker; YetiRank trees where None.
+
+    Cost:
+        Six trainings; a minute for 100 queries with a cross-encoder.
+    """
+    gate, grow, live = gate or Gate(least=40), fit or fitter("YetiRank"), models.live(search.ranker)
+    used, parent = judged.take(np.flatnonzero(judged.spread)), live[0] if live else ""
+    if len(used) < max(gate.least, _FOLDS):
+        reason = f"too little data: {len(used)} usable queries; wanted at least {max(gate.least, _FOLDS)}"
+        return Report(Verdict(False, reason), "", parent, len(used), len(used))
+    found = evaluate(search, used, fit=grow, score=scorer(models), folds=_FOLDS, seed=seed, stages=("all",))
+    verdict = gate.judge(_served(search, used), found["all"].values["ndcg_trec"], seed=seed, classes=classes_of(used.texts))
+    version = _promoted(search, used, models, grow, seed) if verdict.passed else ""
+    return Report(verdict, version, parent, len(used), len(used))
+
+
+def _promoted(search: Search, used: Judged, models: Models, grow: Fit, seed: int) -> str:
+    """The version of what all judged queries teach, made live."""
+    bare, live = search.untaught(), models.live(search.ranker)
+    better = taught(bare, used, joined([bare.search([text]).record.seen for text in used.texts]))
+    examples = from_judgments(better, used, names=better.inputs)
+    params = {"seed": str(seed), "weights": better.weights.to_json(), "fusion": better.fusion.to_json()}
+    params |= _last(better, used, models, grow, seed)
+    card = ModelCard(search.ranker, "trees", examples.names, live[0] if live else "", "", params)
+    version = models.put(card, grow(examples, seed))
+    models.promote(search.ranker, version)
+    return version
+
+
+def _last(search: Search, train: Judged, models: Models, grow: Fit, seed: int) -> dict[str, str]:
+    """The last ranker's version and inputs, for the card of the ranker that it goes with; nothing without a cross-encoder."""
+    if search.fittings.cross is None:
+        return {}
+    examples = last_examples(search, train, fit=grow, score=scorer(models), split=folds_of, seed=seed)
+    card = ModelCard(f"{search.ranker}.last", "trees", examples.names, params={"seed": str(seed)})
+    return {"last": models.put(card, grow(examples, seed)), "last_inputs": json.dumps(examples.names)}
+
+
+def classes_of(texts: tuple[str, ...]) -> NDArray[np.str_]:
+    """A class for each query by how many words it has, shape (queries,): what a gate must not harm.
+
+    Example:
+        >>> classes_of(("lamp", "red lamp", "lamp for a desk")).tolist()
+        ['one word', 'two words', 'three words and more']
+    """
+    names = ("one word", "two words", "three words and more")
+    return np.array([names[min(max(len(analyse(t)), 1), 3) - 1] for t in texts])
+
+
+def _served(search: Search, judged: Judged) -> NDArray[np.float64]:
+    decisions = search.search(judged.texts, params={"find.decide.size": 10, "find.decide.collapse": False}).decisions
+    return ndcg(graded(decisions.offsets, decisions.ids, judged.judgments), k=10, kind="trec")

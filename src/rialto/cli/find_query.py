@@ -1,0 +1,107 @@
+"""`rialto find evaluate --query-understanding`: how well queries are understood, each part by its own measure."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rialto.cli.output import json_out, out, table, tell
+from rialto.errors import BadInput
+
+if TYPE_CHECKING:
+    from rialto.find.catalogue import Catalogue
+
+__all__ = ["query_understanding", "read_brands", "read_corrections", "read_lines"]
+
+
+def query_understanding(
+    catalogue: Catalogue, *, corrections: str = "", good: str = "", brands: str = "", folds: int = 5, parts: int | None = None, seed: int = 0,
+    as_json: bool = False,
+) -> Mapping[str, float]:  # fmt: skip
+    """Measure, print and return metric -> value, with `_low` and `_high` beside each.
+
+    Args:
+        catalogue: Whose words and attributes the reader learns.
+        corrections: CSV with columns `query` and `corrected`; "" = no spelling measure.
+        good: A good query a line, for harm; "" = none.
+        brands: CSV with a column `name`: brand names beside the catalogue's own.
+        folds: Parts that the corrections are split into, by a hash of the corrected text.
+        parts: Parts tested; None = all of them.
+
+    Raises:
+        BadInput: a file cannot be read; its row is named.
+    """
+    from rialto.find.query.measure import Measured, measure_folds
+    from rialto.find.query.reader import Reader
+    from rialto.find.query.sources import Sources
+
+    found: dict[str, Measured] = {}
+    split = "no corrections were given: spelling is not measured"
+    if corrections:
+        pairs, queries = read_corrections(Path(corrections)), read_lines(Path(good)) if good else []
+        sources = Sources.of(catalogue, texts=read_brands(Path(brands)) if brands else None)
+
+        def train(told: Sequence[tuple[str, str]]) -> Reader:
+            tell.print(f"training on {len(told):,} of {len(pairs):,} corrections ...")
+            return Reader.of_sources(sources, pairs=told)
+
+        found |= measure_folds(train, pairs, queries, folds=folds, parts=parts, seed=seed)
+        split = (
+            f"{len(pairs):,} corrections in {folds} parts by a hash of the corrected text, so that no correction is in two; "
+            f"{parts or folds} part(s) tested, each by a reader that saw the others only"
+        )
+    flat = {name + end: value for name, m in found.items() for end, value in (("", m.value), ("_low", m.low), ("_high", m.high))}
+    if as_json:
+        json_out({**flat, "split": split})
+        return flat
+    rows = [(name, m.value, f"{m.low:.4f} .. {m.high:.4f}", len(m.each)) for name, m in found.items()]
+    out.print(table("Query understanding", ("measure", "value", "95 % interval", "queries"), rows))
+    out.print(f"Split: {split}.")
+    return flat
+
+
+def read_corrections(file: Path) -> list[tuple[str, str]]:
+    """(As typed, as meant) of a CSV with columns `query` and `corrected`; `BadInput` names the row."""
+    rows = _rows(file, ("query", "corrected"))
+    pairs = [((r["query"] or "").strip(), (r["corrected"] or "").strip()) for r in rows]
+    for at, (typed, meant) in enumerate(pairs):
+        if not typed or not meant:
+            raise BadInput(f"{file}, row {at + 2}: query {typed!r}, corrected {meant!r}; wanted text in both.")
+    return pairs
+
+
+def read_brands(file: Path) -> dict[str, float]:
+    """Brand name -> weight of a CSV with a column `name`, and `cnt_attribute` or `count` where it has one."""
+    rows = _rows(file, ("name",))
+    return {r["name"]: _count(r.get("cnt_attribute") or r.get("count") or "") for r in rows if r["name"]}
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text file that hold something."""
+    try:
+        return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as e:
+        raise BadInput(f"{file} cannot be read: {e}; wanted UTF-8 text, a query a line.") from None
+
+
+def _rows(file: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
+    try:
+        with file.open(encoding="utf-8", newline="") as f:
+            rows = csv.DictReader(f)
+            heads = rows.fieldnames or []
+            missing = [w for w in wanted if w not in heads]
+            if missing:
+                raise BadInput(f"{file} has columns {', '.join(heads) or 'none'}; wanted {', '.join(wanted)}.")
+            return list(rows)
+    except (OSError, UnicodeDecodeError, csv.Error) as e:
+        raise BadInput(f"{file} cannot be read: {e}; wanted CSV in UTF-8 with columns {', '.join(wanted)}.") from None
+
+
+def _count(text: str) -> float:
+    """A brand's weight: its count, at most 50, so that one brand does not fill the lexicon; 1 where there is no number."""
+    try:
+        return min(max(float(text), 1.0), 50.0)
+    except ValueError:
+        return 1.0

@@ -1,0 +1,157 @@
+"""What a query found, as shoppers mean it: the candidates whose match is good enough next to the best one's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from rialto.find.features import Knowledge, asked_terms
+from rialto.find.records import BROWSE
+from rialto.records import Candidates, Context, Requests
+from rialto.spine.params import Param
+from rialto.spine.retrieve import Filter
+
+__all__ = ["BELONGS", "REASON", "belonging", "covered", "covered_plain", "good_enough"]
+
+REASON = "does_not_belong"
+
+BELONGS = Param("find.facets.belongs", False, doc="Leave out what matches too little next to the best found; pages do.")
+WORDS = Param(
+    "find.facets.belongs_words",
+    0.8,
+    low=0,
+    high=1,
+    unit="share",
+    doc="Matched idf over the best candidate's, from which on one belongs.",
+)
+MEANING = Param(
+    "find.facets.belongs_cosine",
+    0.85,
+    low=0,
+    high=1,
+    unit="share",
+    doc="Cosine over the best candidate's, from which on one belongs.",
+)
+
+
+def belonging(requests: Requests, candidates: Candidates, cover: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Say which candidates are found, as a shopper would count them.
+
+    A leg answers with its best thousand however far they are from what was asked. A candidate belongs where one of these holds:
+
+    - the share of the query's idf that it matches is `find.facets.belongs_words` of the best candidate's share squared: where some
+      product holds all words, nearly all of the telling ones; the less the best one holds, the less is known of which word matters,
+      and the less is asked ("red shoes" in a shop without red shoes finds shoes, not only red things);
+    - its cosine to the query is `find.facets.belongs_cosine` of the best candidate's;
+    - it was browsed to, or pinned: then nothing was to be matched.
+
+    The best are those of the whole request, whatever is selected, so that a selection never brings in what did not belong.
+
+    Args:
+        requests: The params, one value a request.
+        candidates: Of all legs, with their columns; NaN = another leg found it. `cosine_leg`, `rank_browse` and `pinned` are read.
+        cover: Share of the query's idf that a candidate matches, as `covered` answers, shape (rows,).
+
+    Returns:
+        Shape (rows,).
+    """
+    owner, offsets = candidates.owner, candidates.offsets
+    keep = _near_best(offsets, cover, WORDS.of(requests).astype(np.float64)[owner], owner, power=2.0)
+    if "cosine_leg" in candidates.columns:
+        cosine = np.nan_to_num(candidates.column("cosine_leg"), nan=0.0)
+        keep |= _near_best(offsets, cosine, MEANING.of(requests).astype(np.float64)[owner], owner, power=1.0)
+    for leg in ("rank_browse", "pinned"):
+        if leg in candidates.columns:
+            keep |= ~np.isnan(candidates.column(leg))
+    return keep
+
+
+@nb.njit(cache=True, nogil=True)
+def covered(
+    rows: NDArray[np.int64], owner: NDArray[np.int64], starts: NDArray[np.int64], asked: NDArray[np.int32], idf: NDArray[np.float64],
+    offsets: NDArray[np.int64], terms: NDArray[np.int32], fields: int,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Share of the query's idf that each candidate matches in any field, shape (rows,); 0 for a query without words.
+
+    Args:
+        rows, owner: Catalogue row and query of each candidate, shape (rows,).
+        starts, asked, idf: Query q asks for `asked[starts[q]:starts[q+1]]`, at most 63 words, each once.
+        offsets, terms, fields: As `rialto.find.terms.Terms` holds them.
+
+    Cost:
+        One scan of each candidate's terms, until all words are found.
+    """
+    out = np.zeros(len(rows), dtype=np.float32)
+    for i in range(len(rows)):
+        q0, q1 = starts[owner[i]], min(starts[owner[i] + 1], starts[owner[i]] + 63)
+        most, seen, found, every = 0.0, 0.0, np.int64(0), (np.int64(1) << (q1 - q0)) - 1
+        for at in range(offsets[rows[i] * fields], offsets[(rows[i] + 1) * fields]):
+            for t in range(q0, q1):
+                if asked[t] == terms[at]:
+                    found |= np.int64(1) << (t - q0)
+            if found == every:
+                break
+        for t in range(q0, q1):
+            most += idf[t]
+            if (found >> (t - q0)) & 1:
+                seen += idf[t]
+        if most > 0.0:
+            out[i] = seen / most
+    return out
+
+
+def covered_plain(
+    rows: NDArray[np.int64], owner: NDArray[np.int64], starts: NDArray[np.int64], asked: NDArray[np.int32], idf: NDArray[np.float64],
+    offsets: NDArray[np.int64], terms: NDArray[np.int32], fields: int,
+) -> NDArray[np.float32]:  # fmt: skip
+    """`covered` in plain numpy, for its test."""
+    out = np.zeros(len(rows), dtype=np.float32)
+    for i, (row, q) in enumerate(zip(rows.tolist(), owner.tolist())):
+        own = slice(int(starts[q]), int(starts[q + 1]))
+        held = np.isin(asked[own], terms[offsets[row * fields] : offsets[(row + 1) * fields]])
+        out[i] = idf[own][held].sum() / idf[own].sum() if idf[own].sum() > 0.0 else 0.0
+    return out
+
+
+def _near_best(
+    offsets: NDArray[np.int64], values: NDArray[np.float32], share: NDArray[np.float64], owner: NDArray[np.int64], *, power: float
+) -> NDArray[np.bool_]:
+    best = np.zeros(len(offsets) - 1, dtype=np.float64)
+    filled = np.flatnonzero(np.diff(offsets))
+    if len(filled):
+        best[filled] = np.maximum.reduceat(values, offsets[filled])
+    return (values > 0.0) & (values >= share * best[owner] ** power - 1e-6)
+
+
+def good_enough(knowledge: Knowledge) -> Filter:
+    """The filter of what does not belong; it acts where `find.facets.belongs` is on, and costs nothing elsewhere."""
+
+    def keep(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.bool_]:
+        acts = BELONGS.of(requests) & (requests.column("text") != BROWSE)
+        if not acts.any() or not len(candidates):
+            return np.ones(len(candidates), dtype=np.bool_)
+        cover = _cover(knowledge, requests, candidates)
+        for others in _alternatives(requests):  # a synonym's product matches as much as one of the word itself
+            cover = np.maximum(cover, _cover(knowledge, requests.with_columns(text=others), candidates))
+        return belonging(requests, candidates, cover) | ~acts.astype(np.bool_)[candidates.owner]
+
+    return Filter(REASON, keep, idle=lambda requests: not BELONGS.of(requests).any())
+
+
+def _cover(knowledge: Knowledge, requests: Requests, candidates: Candidates) -> NDArray[np.float32]:
+    asked, terms = asked_terms(knowledge, requests, candidates), knowledge.terms
+    fields = len(terms.mean_length)
+    return covered(asked.rows, asked.owner, asked.starts, asked.terms, asked.idf, terms.offsets, terms.terms, fields)
+
+
+def _alternatives(requests: Requests) -> Iterator[NDArray[np.object_]]:
+    """The texts beside each request's own, where the understanding gave any: the first of all requests, the second, ..."""
+    column = requests.columns.get("alternatives")
+    lists = [] if column is None else [str(t).split("\n") if t else [] for t in column.tolist()]
+    for n in range(max(map(len, lists), default=0)):
+        out = np.empty(len(lists), dtype=object)
+        out[:] = [texts[n] if n < len(texts) else "" for texts in lists]
+        yield out

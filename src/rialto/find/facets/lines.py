@@ -1,0 +1,123 @@
+"""The lines of one facet: values by count or in their natural order, category paths opened where they lead, ranges with their ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rialto.find.facets.bins import edges, histogram
+from rialto.find.facets.counted import Counts
+from rialto.find.facets.tally import gather, within
+from rialto.find.records import Facet, FacetValue, join_path, split_path
+
+__all__ = ["numbered", "pathed", "valued"]
+
+_CATEGORIES = 30  # below one category
+
+
+def valued(counts: Counts, facet: int, most: int) -> Facet:
+    """The facet of values: the `most` frequent and those selected, in natural order where the values have one."""
+    t = counts.table
+    codes, count = counts.of(facet)
+    chosen = counts.selections.values.get(t.names[facet], ())
+    order = np.lexsort((codes, -count))
+    ticked = {t.code_of.get((facet, v), -1) for v in chosen} if chosen else set[int]()
+    keep = [i for n, i in enumerate(order.tolist()) if n < most or codes[i] in ticked] if ticked else order[:most].tolist()
+    at = np.array(keep, dtype=np.int64)
+    place = t.places[codes[at]]
+    if not np.isnan(place).all():
+        at = at[np.argsort(place, kind="stable")]
+    lines = _lines(counts, codes[at], count[at], ticked)
+    shown = {x.value for x in lines if x.selected}
+    gone = tuple(FacetValue(v, v, 0, True) for v in chosen if v not in shown)
+    return Facet(t.names[facet], t.labels[facet], "values", lines + gone, _known(counts, facet), len(codes) - len(at))
+
+
+def _lines(counts: Counts, codes: NDArray[np.int32], count: NDArray[np.int64], ticked: set[int]) -> tuple[FacetValue, ...]:
+    value = counts.table.value
+    return tuple(FacetValue(value[c], value[c], n, c in ticked) for c, n in zip(codes.tolist(), count.tolist()))
+
+
+def _known(counts: Counts, facet: int) -> int:
+    return int(counts.known[counts.facets == facet].sum())
+
+
+def pathed(counts: Counts, facet: int = 1) -> Facet:
+    """Categories: the widest, and what is below each selected one; a lone category opens by itself."""
+    t = counts.table
+    codes, count = counts.of(facet)
+    parent = t.parent[codes]
+    chosen = counts.selections.values.get(t.names[facet], ())
+    ticked = {t.code_of.get((facet, join_path(split_path(v))), -1): v for v in chosen}
+    opened = {-1} | {a for c in ticked if c >= 0 for a in _upward(t.parent, c)}
+    waiting = sorted(opened)
+    while waiting:
+        below = codes[parent == waiting.pop()]
+        if len(below) == 1 and int(below[0]) not in opened:
+            opened.add(int(below[0]))
+            waiting.append(int(below[0]))
+    lines: list[FacetValue] = []
+    more = 0
+    children: dict[int, list[tuple[int, int]]] = {}
+    for above in opened:
+        own = np.flatnonzero(parent == above)
+        own = own[np.lexsort((codes[own], -count[own]))]
+        kept = [i for n, i in enumerate(own.tolist()) if n < _CATEGORIES or int(codes[i]) in ticked or int(codes[i]) in opened]
+        more += len(own) - len(kept)
+        children[above] = [(int(codes[i]), int(count[i])) for i in kept]
+    stack = children.get(-1, [])[::-1]
+    while stack:
+        code, n = stack.pop()
+        lines.append(FacetValue(t.value[code], split_path(t.value[code])[-1], n, code in ticked))
+        stack += children.get(code, [])[::-1]
+    shown = {x.value for x in lines}
+    for v in chosen:
+        path = split_path(v)
+        if path and join_path(path) not in shown:
+            lines.append(FacetValue(join_path(path), path[-1], 0, selected=True))
+    return Facet(t.names[facet], t.labels[facet], "path", tuple(lines), _known(counts, facet), more)
+
+
+def _upward(parent: NDArray[np.int32], code: int) -> list[int]:
+    out = list[int]()
+    while code >= 0:
+        out.append(code)
+        code = int(parent[code])
+    return out
+
+
+def numbered(counts: Counts, facet: int) -> Facet | None:
+    """The facet of numbers with ranges and histogram; None where it has one value and nothing of it is selected."""
+    t = counts.table
+    groups, values = gather(counts.at, counts.miss, facet, t.group, t.number_offsets, t.number_name, t.number_value, facet)
+    name, ordered = t.names[facet], np.sort(values)
+    chosen = counts.selections.ranges.get(name, (None, None))
+    money, step = name.endswith("_cents"), t.steps(facet)
+    ends = edges(ordered, step, money=money) if len(ordered) else []
+    wanted = (-math.inf if chosen[0] is None else chosen[0], math.inf if chosen[1] is None else chosen[1])
+    own = chosen != (None, None)
+    if own and wanted not in ends:
+        ends.append(wanted)
+    if not ends:
+        return None
+    low, high = np.array([a for a, _ in ends]), np.array([b for _, b in ends])
+    counted = within(groups, values, low, high).tolist()
+    lines = tuple(
+        _range(e, n, selected=own and e == wanted, money=money) for e, n in zip(ends, counted) if n or (own and e == wanted)
+    )
+    if len(lines) < 2 and not own:
+        return None
+    bars = histogram(groups, values, ordered, step) if len(ordered) else ()
+    low_high = (float(ordered[0]), float(ordered[-1])) if len(ordered) else (None, None)
+    return Facet(name, t.labels[facet], "ranges", lines, _known(counts, facet), 0, bars, *low_high)
+
+
+def _range(ends: Sequence[float], count: int, *, selected: bool, money: bool) -> FacetValue:
+    low, high = (None if math.isinf(e) else e for e in ends)
+    written = ["" if e is None else repr(e).removesuffix(".0") for e in (low, high)]
+    said = ["" if e is None else f"{e / 100:.2f}" for e in (low, high)] if money else written
+    label = f"{said[0]} to {said[1]}" if all(said) else f"from {said[0]}" if said[0] else f"up to {said[1]}"
+    return FacetValue("..".join(written), said[0] if low == high else label, count, selected, low, high)

@@ -1,0 +1,57 @@
+"""A list of English words and pairs of words with their frequencies, from the symspellpy package where it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+__all__ = ["Background"]
+
+_WORDS = "frequency_dictionary_en_82_765.txt"
+_PAIRS = "frequency_bigramdictionary_en_243_342.txt"
+
+
+@dataclass(frozen=True)
+class Background:
+    """Words of a language and how often they stand in a large body of text.
+
+    Args:
+        words: Word -> count.
+        pairs: Word and the word behind it -> count.
+    """
+
+    words: Mapping[str, float] = field(default_factory=dict)
+    pairs: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    @classmethod
+    def english(cls) -> Background:
+        """Words of English and pairs of them: symspellpy's where it is installed, none where it is not; read once.
+
+        Source:
+            symspellpy (MIT): Google Books Ngram counts of the 82,834 words in SCOWL and 242,342 pairs. They are read where they are
+            installed, and not copied.
+        """
+        return _symspell()
+
+    def with_words(self, words: Iterable[str]) -> Background:
+        """These and `words`, each at least as common as one word in ten million."""
+        least = 1e-7 * max(sum(self.words.values()), 1e7)
+        return Background({**self.words, **{w: max(self.words.get(w, 0.0), least) for w in words}}, self.pairs)
+
+
+@cache
+def _symspell() -> Background:
+    found = find_spec("symspellpy")
+    folder = Path(found.origin).parent if found is not None and found.origin is not None else Path()
+    if found is None or not ((folder / _WORDS).is_file() and (folder / _PAIRS).is_file()):
+        return Background()
+    words = {w[0]: float(w[1]) for w in _lines(folder / _WORDS, 2)}  # read as files: the package itself is never imported
+    return Background(words, {(p[0], p[1]): float(p[2]) for p in _lines(folder / _PAIRS, 3)})
+
+
+def _lines(file: Path, parts: int) -> list[list[str]]:
+    lines = (line.split() for line in file.read_text(encoding="utf-8-sig").splitlines())
+    return [line for line in lines if len(line) == parts]

@@ -1,0 +1,142 @@
+"""Spelling: the error model, its kernels, candidates, and what is never touched."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rialto.errors import BadInput
+from rialto.find.query.accept import Acceptor
+from rialto.find.query.background import Background
+from rialto.find.query.channel import SpellingModel
+from rialto.find.query.edits import align, cost, points
+from rialto.find.query.lexicon import Lexicon, Text
+from rialto.find.query.nearby import Nearby
+from rialto.find.query.practice import train_speller
+from rialto.find.query.speller import Speller
+from rialto.find.query.typos import make_typos
+
+_LETTERS = st.text(alphabet="abcdeé1 ", min_size=1, max_size=9)
+
+
+@pytest.fixture(scope="module")
+def speller() -> Speller:
+    texts = [
+        ("stainless steel sink", 20.0),
+        ("garden hose", 20.0),
+        ("makita drill battery", 9.0),
+        ("rebar", 4.0),
+        ("paint brush", 9.0),
+    ]
+    return train_speller(Text.of([]), Text.of(texts), Background(), [], never=["makita"])
+
+
+def _plain_cost(meant: str, typed: str, m: SpellingModel) -> float:
+    """The same by recursion, for models without rules."""
+    from functools import cache
+
+    c = [ord(x) - 97 if "a" <= x <= "z" else 26 if x.isdigit() and x.isascii() else 27 if x == " " else 28 for x in meant]
+    t = [ord(x) - 97 if "a" <= x <= "z" else 26 if x.isdigit() and x.isascii() else 27 if x == " " else 28 for x in typed]
+
+    @cache
+    def least(i: int, j: int) -> float:
+        if i == j == 0:
+            return 0.0
+        ways = [np.inf]
+        if i:
+            ways.append(least(i - 1, j) + m.leave[c[i - 1], c[i - 2] if i > 1 else 29])
+        if j:
+            ways.append(least(i, j - 1) + m.put[t[j - 1], c[i - 1] if i else 29])
+        if i and j:
+            same = meant[i - 1] == typed[j - 1]
+            ways.append(least(i - 1, j - 1) + (0.0 if same else m.change[c[i - 1], t[j - 1]]))
+            if i > 1 and j > 1 and not same and meant[i - 1] == typed[j - 2] and meant[i - 2] == typed[j - 1]:
+                ways.append(least(i - 2, j - 2) + m.swap[c[i - 2], c[i - 1]])
+        return min(ways)
+
+    return float(least(len(meant), len(typed)))
+
+
+@given(meant=_LETTERS, typed=_LETTERS)
+@settings(max_examples=60, deadline=None)
+def test_the_kernel_costs_what_the_plain_recursion_costs(meant: str, typed: str) -> None:
+    m = SpellingModel.untrained()
+    assert cost(points(meant), points(typed), *m.tables, np.inf) == pytest.approx(_plain_cost(meant, typed, m))
+
+
+@given(meant=_LETTERS, typed=_LETTERS)
+@settings(max_examples=60, deadline=None)
+def test_an_alignment_covers_both_texts(meant: str, typed: str) -> None:
+    way = align(points(meant), points(typed), *SpellingModel.default().tables)
+    assert way[-1, 1] == way[-1, 2] == 0 and len(way) <= len(meant) + len(typed)
+
+
+def test_training_makes_what_is_seen_cheaper() -> None:
+    before = SpellingModel.default()
+    after = before.train([("fone", "phone"), ("fhone kase", "phone case"), ("fonograf", "phonograph")] * 5)
+
+    def paid(m: SpellingModel) -> float:
+        return float(cost(points("photo"), points("foto"), *m.tables, np.inf))
+
+    assert paid(after) < paid(before)
+    assert after.known["fone"]["phone"] > 0.9 and before.known == {}
+
+
+def test_a_model_survives_its_json_and_other_text_is_refused() -> None:
+    model = SpellingModel.default().train([("recieve", "receive")] * 4)
+    again = SpellingModel.of_json(model.to_json())
+    assert again.to_json() == model.to_json()
+    for text in ("{}", "[]", '{"change": [[1]]}', "no"):
+        with pytest.raises(BadInput, match="no spelling model"):
+            SpellingModel.of_json(text)
+    with pytest.raises(BadInput, match="no acceptor"):
+        Acceptor.of_json('{"features": ["gain"], "weights": [1], "precision": [[1]]}')
+
+
+def test_training_without_pairs_or_with_equal_ones_is_harmless() -> None:
+    model = SpellingModel.default()
+    assert np.isfinite(model.train([]).change).all() and np.isfinite(model.train([("a", "a"), ("", "b")]).put).all()
+    with pytest.raises(BadInput, match="rounds is 0"):
+        model.train([], rounds=0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("stainles steel", "stainless steel"), ("gardenhose", "garden hose"), ("garden h ose", "garden hose"), ("ree bar", "rebar"),
+        ("steel snik", "steel sink"),
+    ],
+)  # fmt: skip
+def test_words_and_blanks_are_mended_together(speller: Speller, typed: str, meant: str) -> None:
+    assert speller.mend(typed)[0] == meant
+
+
+@pytest.mark.parametrize("text", ["makita", "ab12-stel", "15.6 x4", "stainless steel sink", "c:\\steal", "zzyzx qwrtp"])
+def test_brands_models_numbers_and_known_words_are_never_respelt(speller: Speller, text: str) -> None:
+    assert speller.mend(text) == (text, ())
+
+
+def test_candidates_hold_every_word_one_edit_away() -> None:
+    words = ["hydraulic", "battery", "coupling", "microwave"]
+    near, model, flat = Nearby.of(words, np.arange(4, dtype=np.int32)), SpellingModel.untrained(), np.zeros(4)
+    for number, word in enumerate(words):
+        for at in range(len(word)):
+            typed = word[:at] + word[at + 1 :]
+            assert number in near.near(typed, model.tables, flat)[0].tolist()
+    assert len(Nearby.of([], np.zeros(0, dtype=np.int32)).near("abc", model.tables, flat)[0]) == 0
+
+
+def test_made_up_mistypings_are_drawn_by_seed() -> None:
+    words, weights = ["battery", "notebook", "charger"], np.ones(3)
+    assert make_typos(words, weights, count=20, seed=1) == make_typos(words, weights, count=20, seed=1)
+    assert make_typos(["a"], np.ones(1), count=5, seed=1) == []
+
+
+def test_a_word_behind_one_that_it_follows_is_likelier() -> None:
+    lexicon = Lexicon.of(
+        queries=Text.of([("garden hose", 5.0), ("garden hose", 5.0), ("hose clamp", 1.0)]),
+        catalogue=Text.of([]),
+        background=Background(),
+    )
+    assert lexicon.follows("garden", "hose") and not lexicon.follows("hose", "garden")
+    assert not lexicon.follows("garden", "unheard")
