@@ -43,7 +43,7 @@ def weighed(search: Search) -> Search:
     p, step = search.pipeline, objectives(search.catalogue, Objectives.of(search.catalogue))
     made = Search.__new__(Search)
     made.__dict__.update(search.__dict__)
-    made.pipeline = replace(p, phases=[*p.phases[:-1], step, p.phases[-1]], _pool=[])
+    made.pipeline = replace(p, phases=[step if phase.name == step.name else phase for phase in p.phases], _pool=[])
     return made
 
 

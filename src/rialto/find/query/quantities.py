@@ -99,8 +99,8 @@ def find_quantities(text: str) -> list[Found]:
         return []
     out: list[Found] = []
     for m in _pattern().finditer(text):
-        start = len(text[: m.start()].split())
-        stop = start + len(m[0].split())
+        within = m.start() > 0 and not text[m.start() - 1].isspace()  # behind a quote, say: the word began before
+        start, stop = len(text[: m.start()].split()) - within, len(text[: m.end()].split())
         if m[1] or m[3]:
             number, unit = (m[2], _SIZE) if m[1] else (m[4], "pack")
             out.append(Found(start, stop, _number(number), _number(number), unit, _slack(number)))

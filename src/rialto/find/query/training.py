@@ -23,14 +23,10 @@ from rialto.find.query.weak import OTHER, Example, Maker
 
 __all__ = ["Trained", "queries_for", "train_parts"]
 
-_FEWEST, _EACH, _QUERIES = (
-    1_500,
-    4,
-    12_000,
-)  # made-up queries: at least, a product, at least in a catalogue of some size, and most
+_QUERIES = 12_000  # made-up queries, or as many as products; fewer for few products
 _MOST = 60_000
 _INTENTS = 2_500
-_EACH = 50  # of one product at most
+_EACH = 6  # of one product at most
 _ENOUGH = 100  # queries from which intents are learned; fewer take the weights that ship
 _BOUNDED = 4
 _CLICKED = 3  # times that queries with clicks are repeated beside the made-up ones
