@@ -11,6 +11,7 @@ from time import perf_counter
 import numpy as np
 import tantivy
 
+from rialto.app.cross import open_cross
 from rialto.app.engines import Engines
 from rialto.app.learning import fitter
 from rialto.cli.bench import Metric
@@ -157,4 +158,11 @@ def _all_phases(catalogue: Catalogue, models: LocalModels, folder: Path, texts: 
     vectors = engines.vectors(encode(["x"]).shape[1], None)
     search = build(catalogue, text=TantivyText(TEXT_FIELDS), vectors=vectors, encode=encode, models=models, encoder_name=name)
     search.index()
-    return figures("all", alternating([lambda t: search.search([t])], texts, rounds)[0])
+    if not engines.reads_pairs():
+        return figures("all", alternating([lambda t: search.search([t])], texts, rounds)[0])
+    cross = open_cross(folder / "home", catalogue)
+    whole = search.fitted(cross=cross.read, cross_version=cross.version)
+    found = figures("all", alternating([lambda t: whole.search([t])], texts, rounds)[0])
+    depths = [float(np.nanmax(whole.search([t]).ranked.column("cross_depth"), initial=0.0)) for t in texts[:100]]
+    cross.close()
+    return [*found, Metric("all_depth", float(np.mean(depths)), "candidates read", 0.0)]
