@@ -58,6 +58,25 @@ def test_two_numbers_bound_a_facet(page: Page, width: int) -> None:
     assert "90" not in page.url
 
 
+def test_an_answer_that_comes_late_leaves_the_shopper_where_they_type(page: Page, width: int) -> None:
+    page.goto("/shop?q=lamp")
+    open_filters(page, width)
+    page.evaluate(
+        "() => { const f = fetch; window.fetch = (...a) => new Promise(r => { window.letGo = () => { r(f(...a)); }; }); }"
+    )
+    page.get_by_label("Price from").fill("30")
+    page.get_by_label("Price from").press("Enter")
+    page.get_by_label("Price to").fill("80")
+    page.evaluate("() => window.letGo()")
+    page.wait_for_url("**range.price_cents=3000..")
+    expect(page.get_by_label("Price to")).to_be_focused()
+    expect(page.get_by_label("Price to")).to_have_value("80")
+    page.get_by_label("Price to").press("Tab")
+    page.evaluate("() => window.letGo()")
+    page.wait_for_url("**range.price_cents=3000..8000")
+    expect(page.get_by_label("Price from")).to_have_value("30.00")
+
+
 def test_a_facet_is_searched_inside_and_what_is_found_can_be_ticked(page: Page, width: int) -> None:
     page.goto("/shop?q=lamp")
     open_filters(page, width)

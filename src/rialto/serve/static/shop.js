@@ -32,9 +32,10 @@
   }
   addEventListener("pagehide", () => flush());
 
-  let turn = 0, here = location.pathname + location.search;
+  let turn = 0, asked = "", here = location.pathname + location.search;
   async function go(address, remember, focus) {
     const live = document.getElementById("live"), mine = ++turn;
+    asked = address;
     live.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(address, { headers: { Accept: "text/html" } });
@@ -42,7 +43,9 @@
       const fresh = page.getElementById("live");
       if (mine !== turn) return;
       if (!fresh) { location.assign(address); return; }
-      const opened = document.getElementById("filters")?.open;
+      const opened = document.getElementById("filters")?.open, at = document.activeElement;
+      // Who has gone on to another box meanwhile stays there, with what was typed.
+      const moved = live.contains(at) && at.id && at.id !== focus && at.matches("input, select") ? at : null;
       live.replaceWith(fresh);
       document.title = page.title;
       document.getElementById("q").value = page.getElementById("q").value;
@@ -50,7 +53,12 @@
       here = location.pathname + location.search;
       const filters = document.getElementById("filters");
       if (filters && opened) filters.open = true;
-      const to = focus && document.getElementById(focus);
+      const kept = moved && document.getElementById(moved.id);
+      if (kept?.matches("input:not([type=checkbox], [type=radio])") && kept.value !== moved.value) {
+        kept.value = moved.value;  // a value that a script put in tells of no change by itself
+        kept.addEventListener("blur", () => kept.dispatchEvent(new Event("change", { bubbles: true })), { once: true });
+      }
+      const to = kept ?? (live.contains(at) || at === document.body ? focus && document.getElementById(focus) : null);
       if (to) { to.closest("details.more")?.setAttribute("open", ""); to.focus({ preventScroll: true }); }
       const count = document.getElementById("count");
       setTimeout(() => { const said = document.getElementById("said"); if (said && count) said.textContent = count.textContent; }, 50);
@@ -76,7 +84,8 @@
     const radio = changed.form.querySelector(`[name="${CSS.escape(name)}"]`);
     for (const other of changed.form.querySelectorAll(`[name="${CSS.escape(name)}"]`)) other.checked = other === radio;
     radio.value = low.value === "" && high.value === "" ? "" : `${written(low)}..${written(high)}`;
-    go(addressOf(changed.form), true, changed.id);
+    const address = addressOf(changed.form);
+    if (address !== asked) go(address, true, changed.id);  // Enter has sent it; leaving the box sends it no second time
   }
   // Search inside a facet: the lines are those that /api/find/facets finds among all of its values.
   let inside = 0;
