@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.app.learning import fitter, scorer
+from rialto.find.cross import UNREAD
 from rialto.find.evaluate import evaluate, folds_of
 from rialto.find.judgments import Judged
 from rialto.find.last import last_examples
@@ -58,7 +59,7 @@ def teach(
 def _promoted(search: Search, used: Judged, models: Models, grow: Fit, seed: int) -> str:
     """The version of what all judged queries teach, made live."""
     bare, live = search.untaught(), models.live(search.ranker)
-    better = taught(bare, used, joined([bare.search([text]).record.seen for text in used.texts]))
+    better = taught(bare, used, joined([bare.search([text], params=UNREAD).record.seen for text in used.texts]))
     examples = from_judgments(better, used, names=better.inputs)
     params = {"seed": str(seed), "weights": better.weights.to_json(), "fusion": better.fusion.to_json()}
     params |= _last(better, used, models, grow, seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from rialto.find.records import Selections
 from rialto.records import Requests
 from rialto.spine.params import Value, overrides_of
 
-__all__ = ["batch", "lines_of", "read"]
+__all__ = ["batch", "lines_of", "otherwise", "read"]
 
 
 def read(reader: Reader | None, text: str, *, undo: Collection[str] = (), price_bounds: bool = True) -> Understood:
@@ -71,6 +71,19 @@ def lines_of(requests: Requests, name: str) -> list[list[str]]:
     """
     column = requests.columns.get(name)
     return [[]] * len(requests) if column is None else [str(v).split("\n") if v else [] for v in column.tolist()]
+
+
+def otherwise(requests: Requests) -> Iterator[Requests]:
+    """The batch with each request's first other writing as its text, then the second, ...; "" where it has none so far down.
+
+    Example:
+        >>> asked = Requests.of({"text": np.array(["sofa", "lamp"]), "alternatives": np.array(["couch\nsettee", ""], dtype=object)})
+        >>> [r.column("text").tolist() for r in otherwise(asked)]
+        [['couch', ''], ['settee', '']]
+    """
+    lists = lines_of(requests, "alternatives")
+    for n in range(max(map(len, lists), default=0)):
+        yield requests.with_columns(text=_texts([texts[n] if n < len(texts) else "" for texts in lists]))
 
 
 def _texts(values: Sequence[str]) -> NDArray[np.object_]:

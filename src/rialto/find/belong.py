@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from rialto.find.asking import otherwise
 from rialto.find.features import Knowledge, asked_terms
 from rialto.find.records import BROWSE
 from rialto.records import Candidates, Context, Requests
@@ -134,8 +133,8 @@ def good_enough(knowledge: Knowledge) -> Filter:
         if not acts.any() or not len(candidates):
             return np.ones(len(candidates), dtype=np.bool_)
         cover = _cover(knowledge, requests, candidates)
-        for others in _alternatives(requests):  # a synonym's product matches as much as one of the word itself
-            cover = np.maximum(cover, _cover(knowledge, requests.with_columns(text=others), candidates))
+        for other in otherwise(requests):  # a synonym's product matches as much as one of the word itself
+            cover = np.maximum(cover, _cover(knowledge, other, candidates))
         return belonging(requests, candidates, cover) | ~acts.astype(np.bool_)[candidates.owner]
 
     return Filter(REASON, keep, idle=lambda requests: not BELONGS.of(requests).any())
@@ -145,13 +144,3 @@ def _cover(knowledge: Knowledge, requests: Requests, candidates: Candidates) -> 
     asked, terms = asked_terms(knowledge, requests, candidates), knowledge.terms
     fields = len(terms.mean_length)
     return covered(asked.rows, asked.owner, asked.starts, asked.terms, asked.idf, terms.offsets, terms.terms, fields)
-
-
-def _alternatives(requests: Requests) -> Iterator[NDArray[np.object_]]:
-    """The texts beside each request's own, where the understanding gave any: the first of all requests, the second, ..."""
-    column = requests.columns.get("alternatives")
-    lists = [] if column is None else [str(t).split("\n") if t else [] for t in column.tolist()]
-    for n in range(max(map(len, lists), default=0)):
-        out = np.empty(len(lists), dtype=object)
-        out[:] = [texts[n] if n < len(texts) else "" for texts in lists]
-        yield out

@@ -13,9 +13,12 @@ from rialto.find.catalogue import Catalogue
 from rialto.find.records import BROWSE, split_path
 from rialto.records import Candidates, Columns, Context, Requests
 from rialto.spine.features import Features
-from rialto.spine.params import Param
+from rialto.spine.params import Param, Value
 
-__all__ = ["CROSS", "CROSS_DEPTH", "Pace", "Read", "blended", "cross_features", "text_of"]
+__all__ = ["CROSS", "CROSS_DEPTH", "UNREAD", "Pace", "Read", "blended", "cross_features", "text_of"]
+
+UNREAD: dict[str, Value] = {"find.cross.depth": 0}
+"""Params of a search whose cross-encoder reads nothing."""
 
 CROSS_DEPTH = Param(
     "find.cross.depth", 32, low=0, high=1000, unit="candidates", doc="Most candidates that the cross-encoder reads."

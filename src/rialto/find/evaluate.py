@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput, known
+from rialto.find.cross import UNREAD
 from rialto.find.judgments import Judged
 from rialto.find.last import last_examples, last_scores
 from rialto.find.pipeline import Search
@@ -165,7 +166,7 @@ def _folded(
     search: Search, used: Judged, fit: Fit | None, score: Score | None, folds: int, seed: int, names: Sequence[str] | None
 ) -> _Made:
     fold, search = folds_of(used.texts, folds, seed), search.untaught()
-    seen = [search.search([text]).record.seen for text in used.texts]
+    seen = [search.search([text], params=UNREAD).record.seen for text in used.texts]
     parts: dict[int, tuple[Candidates, dict[str, NDArray[np.float64]], dict[str, float]]] = {}
     for f in range(folds):
         train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
@@ -190,7 +191,7 @@ def _tested(
     search: Search, text: str, models: Sequence[bytes], score: Score | None, names: Sequence[str] | None
 ) -> tuple[Candidates, dict[str, NDArray[np.float64]], dict[str, float]]:
     """One query's rows, each stage's scores of them, and how long each step took."""
-    outcome = search.search([text])
+    outcome = search.search([text], params=UNREAD)
     seen = outcome.record.seen
     scores = {"bm25f": np.where(np.isnan(seen.column("bm25")), np.nan, seen.column("bm25f_share")).astype(np.float64)}
     if "cosine_leg" in seen.columns:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
-from rialto.find.asking import lines_of
+from rialto.find.asking import otherwise
 from rialto.find.catalogue import Catalogue
 from rialto.find.kernels import MATCH, SHARES, cosine, match, shares, valued
 from rialto.find.phrases import Phrases
@@ -191,11 +191,9 @@ def _shares(k: Knowledge, asked: AskedTerms) -> dict[str, NDArray[np.float32]]:
 
 def _other(k: Knowledge, requests: Requests, candidates: Candidates) -> NDArray[np.float32]:
     """BM25F's share for the best of the query's other writings, shape (rows,); NaN where it has none."""
-    others, out = lines_of(requests, "alternatives"), np.full(len(candidates), np.nan, dtype=np.float32)
-    for at in range(max((len(o) for o in others), default=0)):
-        texts = np.array([o[at] if at < len(o) else "" for o in others], dtype=object)
-        asked = asked_terms(k, requests.with_columns(text=texts), candidates)
-        out = np.fmax(out, _shares(k, asked)["bm25f_share"])
+    out = np.full(len(candidates), np.nan, dtype=np.float32)
+    for other in otherwise(requests):
+        out = np.fmax(out, _shares(k, asked_terms(k, other, candidates))["bm25f_share"])
     return out
 
 

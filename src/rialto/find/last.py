@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
-from rialto.find.cross import CROSS, CROSS_DEPTH, cross_features
+from rialto.find.cross import CROSS, CROSS_DEPTH, UNREAD, cross_features
 from rialto.find.judgments import Judged
 from rialto.find.pipeline import Search
 from rialto.find.train import examples_of, near
@@ -39,7 +39,7 @@ def last_examples(search: Search, judged: Judged, *, fit: Fit, score: Score, spl
     Cost:
         Three trainings of the ranker, and the cross-encoder's reading of `find.cross.depth` products for each query.
     """
-    outcome = search.search(judged.texts)
+    outcome = search.search(judged.texts, params=UNREAD)
     rows = near(outcome.ranked)
     examples = examples_of(rows, judged.judgments, names=search.inputs)
     part = split(judged.texts, _PARTS, seed)[examples.group]
@@ -63,8 +63,7 @@ def _read(search: Search, requests: Requests, candidates: Candidates) -> Candida
     read = search.fittings.cross
     if read is None:
         raise BadInput("the search has no cross-encoder; fit one with Search.fitted(cross=...).")
-    rows, offsets = best(
-        candidates.offsets, candidates.ids, candidates.column("score"), CROSS_DEPTH.of(requests).astype(np.int64)
-    )
+    depth = np.full(len(requests), int(CROSS_DEPTH.default))  # the search itself was told to read nothing
+    rows, offsets = best(candidates.offsets, candidates.ids, candidates.column("score"), depth)
     few = candidates.at(rows, offsets)
     return few.with_columns(cross_features(search.catalogue, read).compute(requests, few, Context()))

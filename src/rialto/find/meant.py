@@ -20,13 +20,21 @@ __all__ = ["MEANT", "meant", "without"]
 MEANT = ("type_probability", "type_best", "quantity_share")
 """P(the candidate's type | the query), the same over the likeliest type's, and the share of the asked numbers that it holds."""
 
+_UNSEEN = -2
+
 
 def meant(reader: Reader | None, catalogue: Catalogue) -> Features:
     """The columns `MEANT`; NaN for what the reader was not trained for, and for a product or query that tells nothing of it."""
     if reader is None:
         return unknown("meant", MEANT)
     typing, measures = reader.parts.typing, reader.parts.measures
-    codes = typing.codes(catalogue) if isinstance(typing, Types) else None
+    code = np.full(len(catalogue) if isinstance(typing, Types) else 0, _UNSEEN, dtype=np.int32)  # found out when first asked for
+
+    def codes(typing: Types, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        fresh = np.unique(rows[code[rows] == _UNSEEN])
+        if len(fresh):
+            code[fresh] = typing.codes(catalogue, fresh)
+        return code[rows]
 
     def compute(requests: Requests, candidates: Candidates, context: Context) -> Columns:
         out = np.full((len(MEANT), len(candidates)), np.nan, dtype=np.float32)
@@ -35,8 +43,8 @@ def meant(reader: Reader | None, catalogue: Catalogue) -> Features:
             own = slice(int(candidates.offsets[at]), int(candidates.offsets[at + 1]))
             if own.start == own.stop or not text:
                 continue
-            if codes is not None and isinstance(typing, Types) and typing.knows(text):
-                out[0, own], out[1, own] = _likely(typing.probabilities(text), codes[rows[own]])
+            if isinstance(typing, Types) and typing.knows(text):
+                out[0, own], out[1, own] = _likely(typing.probabilities(text), codes(typing, rows[own]))
             if isinstance(measures, Quantities) and (asked := measures(text)):
                 out[2, own] = measures.agreement(catalogue, rows[own], asked)
         return dict(zip(MEANT, out))

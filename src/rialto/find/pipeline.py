@@ -24,7 +24,7 @@ from rialto.find.facets import FacetTable
 from rialto.find.features import FEATURES, Knowledge, features, first
 from rialto.find.fittings import Fittings
 from rialto.find.fusion import Fusion
-from rialto.find.meant import MEANT, meant
+from rialto.find.meant import MEANT, meant, without
 from rialto.find.objectives import Objectives, objectives
 from rialto.find.personal import NAMES as PERSONAL
 from rialto.find.personal import personal
@@ -166,7 +166,7 @@ class Search:
         self.bare = Pipeline(
             name="find",
             sources=[lexical(self._text, c), *self._vector_leg(), *self._behaviour_leg(), browse(c, self.shelves)],
-            filters=[*filters(c), good_enough(self.knowledge)],
+            filters=[*filters(c), without(c), good_enough(self.knowledge)],
             features=[first(self.knowledge)],
             phases=[
                 Phase("fusion", lambda r, c, x: _fused(fusion, r, c), keep=FUSION_KEEP),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rialto.find.cross import UNREAD
 from rialto.find.features import FEATURES
 from rialto.find.judgments import Judged
 from rialto.find.pipeline import Search
@@ -20,11 +21,6 @@ __all__ = ["INPUTS", "examples_of", "from_judgments", "grades_of", "near"]
 INPUTS = FEATURES
 """Features that a ranker is trained on."""
 
-UNSERVED = 1 << 30
-"""Position of a row that was never shown: it is trained on as not wanted, and judged by nobody."""
-
-LABELS = {"click": 1.0, "cart": 2.0, "purchase": 3.0}
-
 
 def from_judgments(search: Search, judged: Judged, *, names: Sequence[str] | None = None) -> Examples:
     """Examples from judged queries: every candidate that the trees would order, with its grade, 0 where nobody judged it.
@@ -35,7 +31,7 @@ def from_judgments(search: Search, judged: Judged, *, names: Sequence[str] | Non
     Cost:
         A search for each query.
     """
-    outcome = search.search(judged.texts)
+    outcome = search.search(judged.texts, params=UNREAD)
     return examples_of(near(outcome.ranked), judged.judgments, names=names or search.inputs)
 
 

@@ -14,6 +14,7 @@ from rialto.find.query.nouns import Nouns
 from rialto.find.query.profiles import profiles
 from rialto.find.query.roles import roles
 from rialto.find.records import join_path
+from rialto.find.splice import entries_at
 
 __all__ = ["Classes"]
 
@@ -59,16 +60,17 @@ class Classes:
         nouns = nouns.only(set(names))
         return cls(names, "title", "", {n: n for n in names}, nouns)
 
-    def codes(self, catalogue: Catalogue) -> NDArray[np.int32]:
-        """Type of each product, a place in `names`; -1 = not known. Shape (products,); linear."""
+    def codes(self, catalogue: Catalogue, rows: NDArray[np.int64] | None = None) -> NDArray[np.int32]:
+        """Type of each product, or of those in `rows`, a place in `names`; -1 = not known. Shape (products,) or (rows,); linear."""
         number = {n: at for at, n in enumerate(self.names)}
+        asked = np.arange(len(catalogue)) if rows is None else rows
         if self.source == "category":
             of_path, paths = catalogue.paths
             code = np.array([number.get(join_path(p), -1) for p in paths] or [-1], dtype=np.int32)
-            return code[of_path] if len(catalogue) else np.zeros(0, dtype=np.int32)
+            return code[of_path[asked]] if len(catalogue) else np.zeros(0, dtype=np.int32)
         if self.source == "attribute":
-            return np.array([number.get(t, -1) for t in _attribute(catalogue, self.attribute)], dtype=np.int32)
-        return np.array([number.get(self.nouns.best(t), -1) for t in catalogue.text("title").tolist()], dtype=np.int32)
+            return np.array([number.get(t, -1) for t in _attribute(catalogue, self.attribute, asked)], dtype=np.int32)
+        return np.array([number.get(self.nouns.best(t), -1) for t in catalogue.text("title")[asked].tolist()], dtype=np.int32)
 
 
 def _stated(catalogue: Catalogue) -> tuple[list[str], str, str]:
@@ -85,13 +87,16 @@ def _stated(catalogue: Catalogue) -> tuple[list[str], str, str]:
     return [], "", ""
 
 
-def _attribute(catalogue: Catalogue, name: str) -> list[str]:
-    """The first value of one attribute by product; "" where it has none."""
-    labels, out = catalogue.labels, [""] * len(catalogue)
+def _attribute(catalogue: Catalogue, name: str, rows: NDArray[np.int64] | None = None) -> list[str]:
+    """The first value of one attribute by product, or of those in `rows`; "" where it has none."""
+    labels = catalogue.labels
+    asked = np.arange(len(catalogue)) if rows is None else rows
     if name not in labels.names:
-        return out
-    wanted = labels.pair_name[labels.pair] == labels.names.index(name)
-    owner = np.repeat(np.arange(len(catalogue)), np.diff(labels.offsets))
-    for row, pair in zip(owner[wanted].tolist(), labels.pair[wanted].tolist()):
+        return [""] * len(asked)
+    at, counts = entries_at(labels.offsets, asked)
+    pairs, owner = labels.pair[at], np.repeat(np.arange(len(asked)), counts)
+    wanted = labels.pair_name[pairs] == labels.names.index(name)
+    out = [""] * len(asked)
+    for row, pair in zip(owner[wanted].tolist(), pairs[wanted].tolist()):
         out[row] = out[row] or str(labels.pair_text[pair])
     return out

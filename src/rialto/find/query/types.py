@@ -127,13 +127,13 @@ class Types:
         best = np.argsort(-p, kind="stable")[:_BEST]
         return tuple((self.names[i], float(p[i])) for i in best.tolist())
 
-    def codes(self, catalogue: Catalogue) -> NDArray[np.int32]:
-        """Type of each product, a place in `names`, shape (products,); -1 = not known. Keep it: linear in the catalogue."""
-        return self.classes.codes(catalogue)
+    def codes(self, catalogue: Catalogue, rows: NDArray[np.int64] | None = None) -> NDArray[np.int32]:
+        """Type of each product, or of those in `rows`, a place in `names`; -1 = not known. Keep it: linear in the products."""
+        return self.classes.codes(catalogue, rows)
 
     def type_of_product(self, catalogue: Catalogue, row: int) -> int:
         """Type of one product, a place in `names`; -1 = not known. For many ask `codes`."""
-        return int(self.codes(catalogue)[row])
+        return int(self.codes(catalogue, np.array([row]))[0])
 
     def save(self) -> bytes:
         """As an npz file without pickle."""
