@@ -77,7 +77,7 @@ def otherwise(requests: Requests) -> Iterator[Requests]:
     """The batch with each request's first other writing as its text, then the second, ...; "" where it has none so far down.
 
     Example:
-        >>> asked = Requests.of({"text": np.array(["sofa", "lamp"]), "alternatives": np.array(["couch\nsettee", ""], dtype=object)})
+        >>> asked = Requests.of({"text": np.array(["sofa", "lamp"]), "alternatives": np.array(["couch\\nsettee", ""], dtype=object)})
         >>> [r.column("text").tolist() for r in otherwise(asked)]
         [['couch', ''], ['settee', '']]
     """

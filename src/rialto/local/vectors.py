@@ -20,6 +20,8 @@ from rialto.ports import Hits
 __all__ = ["FlatVectors", "UsearchVectors"]
 
 _FILE = "vectors.npz"
+_UNSURE = 1e-6
+"""How far two ways of summing a cosine may lie apart."""
 _LAST = np.iinfo(np.int64).max
 
 
@@ -257,9 +259,11 @@ class _Rows:
             cosine = ((self.units if rows is None else self.units[rows]) @ unit).astype(np.float64)
         else:  # copying that many rows would cost more than multiplying them all
             cosine = (self.units @ unit)[rows].astype(np.float64)
-        if limit < len(ids):
-            kept = np.flatnonzero(cosine >= np.partition(cosine, -limit)[-limit])
-            ids, cosine = ids[kept], cosine[kept]
+        least = np.partition(cosine, -limit)[-limit] - _UNSURE if limit < len(ids) else -np.inf
+        kept = np.flatnonzero(cosine >= least)
+        # A product of matrices sums a row in an order that depends on where it lies: equal vectors must score alike.
+        at, ids = kept if rows is None else rows[kept], ids[kept]
+        cosine = np.einsum("ij,j->i", self.units[at], unit).astype(np.float64)
         order = np.lexsort((ids, -cosine))[:limit]
         return ids[order], cosine[order]
 
