@@ -22,13 +22,14 @@ __all__ = ["SCHEMES", "Serve", "Settings", "Url", "load"]
 SCHEMES: Mapping[str, tuple[str, ...]] = {
     "events": ("local", "kafka"),
     "features": ("memory", "local", "redis", "rediss"),
+    "profiles": ("local", "memory", "redis", "rediss", "none"),
     "text": ("local", "opensearch", "opensearchs"),
     "vectors": ("local", "flat", "opensearch", "opensearchs"),
     "encoder": ("auto", "static", "minilm"),
     "cross": ("auto", "none"),
     "geo": ("grid",),
     "models": ("local",),
-    "travel": ("circle",),
+    "travel": ("circle", "areas", "roads", "osrm", "osrms"),
     "jobs": ("process", "pool"),
     "writer": ("grounded",),
     "critic": ("pixels",),
@@ -49,6 +50,12 @@ class Serve(BaseModel):
         ge=0,
         le=3600,
         description="Seconds for which the answer to a search is given again while nothing changed; 0 = never.",
+    )
+    behaviour_s: float = Field(
+        300.0,
+        ge=0,
+        le=86_400,
+        description="Seconds after which searches take over what shoppers did meanwhile; 0 = when the service starts, and never after.",
     )
     deadline_ms: int = Field(
         2000,
@@ -73,6 +80,11 @@ class Settings(BaseModel):
     features: str = Field(
         "memory://", description="FeatureStore: `memory://`, `local://[FOLDER]` `redis://HOST:PORT/DB`, or `rediss://` with TLS."
     )
+    profiles: str = Field(
+        "local://",
+        description="What shoppers like, by pseudonym: `local://[FOLDER]`, `memory://`, `redis://HOST:PORT/DB`, `rediss://`, or `none://`:"
+        " nothing is learned of anybody.",
+    )
     text: str = Field(
         "local://", description="TextIndex: `local://` (tantivy), `opensearch://HOST:PORT/NAME`, or `opensearchs://` with TLS."
     )
@@ -90,7 +102,11 @@ class Settings(BaseModel):
     )
     geo: str = Field("grid://", description="GeoIndex: `grid://`.")
     models: str = Field("local://", description="Models: `local://[FOLDER]`.")
-    travel: str = Field("circle://", description="TravelTimes: `circle://?speed_mps=8&factor=1.3`.")
+    travel: str = Field(
+        "circle://",
+        description="TravelTimes: `circle://?speed_mps=8&factor=1.3`, `areas://FILE` (factors learned by hour and area), `roads://FOLDER`"
+        " (a road graph as tables), `osrm://HOST:PORT/PROFILE`, or `osrms://` with TLS.",
+    )
     jobs: str = Field("process://", description="Jobs: `process://` (here) or `pool://?processes=2`.")
     writer: str = Field("grounded://", description="Writer: `grounded://` (grammar over catalogue facts).")
     critic: str = Field("pixels://", description="Critic: `pixels://` (measured on the rendered pixels).")
@@ -102,7 +118,7 @@ class Settings(BaseModel):
         default_factory=dict, description="Tunables by name; `rialto doctor --params` lists them."
     )
     serve: Serve = Field(
-        Serve(host="127.0.0.1", port=8321, keep_s=5.0, deadline_ms=2000),
+        Serve(host="127.0.0.1", port=8321, keep_s=5.0, behaviour_s=300.0, deadline_ms=2000),
         description="Where the service listens, and its deadline.",
     )
 

@@ -24,6 +24,7 @@ from rialto.app.live import Job, LiveShop
 from rialto.app.shop import open_index, open_shop
 from rialto.config import Settings
 from rialto.errors import BadInput, EngineBusy, EngineLost, NothingHere
+from rialto.find.behaviour import Behaviour
 
 WORDS = ("red", "blue", "green", "small", "oak", "bright")
 THINGS = ("lamp", "desk", "kettle", "chair")
@@ -246,6 +247,26 @@ def test_a_full_index_takes_over_without_a_failed_search_and_with_the_changes_th
 def content(live: LiveShop) -> dict[str, int]:
     c = live.shop.search.catalogue
     return {str(i): int(n) for i, n in zip(c.ids, c.numbers)}
+
+
+def test_what_was_fitted_and_what_is_typed_goes_on_over_changes_and_a_new_index(opened: Callable[[], LiveShop]) -> None:
+    live, known = opened(), Behaviour.none()
+    live.refit(behaviour=known)
+    before = live.shop
+    assert before.search.fittings.profiles is not None
+    live.change([{"id": "new", "title": "purple toaster"}], ["p2"])
+    now = live.shop
+    assert now.search.fittings.behaviour is known and now.pages.typing is before.pages.typing
+    assert len(now.search.catalogue) == len(before.search.catalogue) and before.search is not now.search
+    assert not any(s.product == 2 for s in now.pages.suggest("green kettle 2", limit=20)), "what left is not offered"
+    live.refit(behaviour=None)
+    assert live.shop.search.fittings.behaviour is None and found(live, "purple toaster")[0] == "new"
+    live.refit(behaviour=known)
+    assert ended(live, live.reindex("")).state == "done"
+    after = live.shop
+    assert after.search.fittings.behaviour is known and after.search.fittings.profiles is not None
+    assert after.pages.typing is not now.pages.typing and after.pages.typing.made, "nobody who types waits"
+    assert any(s.kind == "product" and "toaster" in s.text for s in after.pages.suggest("purple toa"))
 
 
 def test_compaction_keeps_the_products_and_empties_the_journal(opened: Callable[[], LiveShop]) -> None:

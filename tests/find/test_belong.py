@@ -6,10 +6,8 @@ from copy import copy
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from rialto.find.belong import REASON, belonging, covered, covered_plain
+from rialto.find.belong import REASON, belonging
 from rialto.find.page import Pages, answer
 from rialto.find.pipeline import Search
 from rialto.find.records import Selections
@@ -48,18 +46,6 @@ def test_what_matches_nothing_belongs_only_when_it_is_pinned_or_browsed_to() -> 
 def test_each_request_is_compared_with_its_own_best() -> None:
     c = Candidates(np.array([0, 2, 2, 4]), np.array([1, 2, 1, 2]))
     assert belonging(asked(3), c, np.array([1.0, 0.3, 0.3, 0.01], dtype=np.float32)).tolist() == [True, False, True, False]
-
-
-@settings(max_examples=80, deadline=None)
-@given(st.integers(0, 2**32 - 1))
-def test_cover_is_that_of_plain_numpy(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    offsets = np.concatenate([[0], np.cumsum(rng.integers(0, 4, 10))]).astype(np.int64)
-    terms, rows = rng.integers(0, 6, offsets[-1]).astype(np.int32), rng.integers(0, 5, 7)
-    starts = np.array([0, 0, 2, 5])
-    asked = np.concatenate([rng.permutation(np.arange(-1, 5))[:2], rng.permutation(np.arange(-1, 5))[:3]]).astype(np.int32)
-    given_ = (rows, rng.integers(0, 3, 7), starts, asked, rng.uniform(0.1, 3.0, 5), offsets, terms, 2)
-    np.testing.assert_allclose(covered(*given_), covered_plain(*given_), rtol=1e-6)
 
 
 def test_pages_count_fewer_than_the_legs_fetched_and_show_all_of_them(search: Search) -> None:

@@ -10,8 +10,6 @@ from rialto.find.kernels import (
     cosine_plain,
     match,
     match_plain,
-    shares,
-    shares_plain,
     valued,
     valued_plain,
 )
@@ -41,7 +39,6 @@ def test_match_equals_plain_numpy(seed: int) -> None:
     fast, plain = match(rows, owner, starts, *rest), match_plain(rows, owner, starts, *rest)
     for at, name in enumerate(MATCH):
         np.testing.assert_allclose(fast[:, at], plain[:, at], rtol=1e-5, err_msg=name)
-    np.testing.assert_allclose(shares(rows, owner, starts, *rest), shares_plain(rows, owner, starts, *rest), rtol=1e-5)
 
 
 @settings(max_examples=40, deadline=None)

@@ -10,6 +10,7 @@ from rialto.records import Candidates
 from rialto.spine.retrieve import has_doubles, merge, strike, strike_plain
 
 lists = st.lists(st.lists(st.integers(0, 40), max_size=24), min_size=1, max_size=8)
+one = st.lists(st.integers(0, 200), min_size=15, max_size=60).map(lambda r: [r])
 
 
 def csr(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -31,7 +32,7 @@ def test_doubles_are_found_exactly(rows: list[list[int]]) -> None:
     assert has_doubles(*csr(rows)) == any(len(set(r)) != len(r) for r in rows)
 
 
-@given(lists, lists)
+@given(lists | one, lists | one)
 def test_merge_is_the_union_of_each_request(left: list[list[int]], right: list[list[int]]) -> None:
     size = min(len(left), len(right))
     (lo, li), (ro, ri) = csr(left[:size]), csr(right[:size])

@@ -20,7 +20,10 @@ from rialto.find.pipeline import Search
 if TYPE_CHECKING:
     from rialto.local.cross_model import CrossModel
 
-__all__ = ["Cross", "open_cross", "train_lists", "trained"]
+__all__ = ["Cross", "cross_of", "open_cross", "train_lists", "trained"]
+
+_STATES = 18_000  # most bytes of one product's states: 46 words of 384 bytes, with their scales
+_TOKENS = 50_000  # products whose texts are divided ahead: the trained one keeps no more, and a text costs 0.1 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +31,29 @@ class Cross:
     """A cross-encoder for one catalogue.
 
     Args:
-        read: What `rialto.find.cross.cross_features` asks.
+        read: What `rialto.find.cross.cross_features` asks; so is this itself.
         version: Pinned in every decision.
-        ahead: Reads catalogue rows, shape (rows,), before anybody asks; does nothing where nothing can be kept.
+        ahead: Reads catalogue rows, shape (rows,), before anybody asks.
+        room: Products that reading ahead is of use for: more are not kept.
         close: Ends its threads.
     """
 
     read: Read
     version: str
     ahead: Callable[[NDArray[np.int64]], None]
+    room: int
     close: Callable[[], None]
+
+    def __call__(self, query: str, rows: NDArray[np.int64], left_s: Callable[[], float]) -> NDArray[np.float32]:
+        """As `read`."""
+        return self.read(query, rows, left_s)
+
+
+def cross_of(search: Search) -> Cross | None:
+    """The cross-encoder that a search was fitted with, and reads with since, whatever products came and went; None without one."""
+    held = search.fittings.cross_base
+    read = search.fittings.cross if held is None else held[0]
+    return read if isinstance(read, Cross) else None
 
 
 def open_cross(home: Path, catalogue: Catalogue, *, layers: int = 6, keep_mb: int = 128) -> Cross:
@@ -65,6 +81,7 @@ def open_cross(home: Path, catalogue: Catalogue, *, layers: int = 6, keep_mb: in
             lambda query, rows, left_s: joint.score(query, read_products, rows, left_s=left_s),
             joint.version,
             lambda rows: read_products.ahead(rows.tolist()),
+            _TOKENS,
             joint.close,
         )
     late = LateEncoder(home / "minilm", layers=layers, keep_mb=keep_mb)
@@ -73,6 +90,7 @@ def open_cross(home: Path, catalogue: Catalogue, *, layers: int = 6, keep_mb: in
         lambda query, rows, left_s: late.score(query, products, rows, left_s=left_s),
         late.version,
         lambda rows: late.ahead(products, rows),
+        keep_mb * 1_000_000 // _STATES,
         late.close,
     )
 

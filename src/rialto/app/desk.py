@@ -13,6 +13,7 @@ from rialto.app.engines import Engines
 from rialto.app.live import LiveShop
 from rialto.app.shop import Shop
 from rialto.errors import RialtoError
+from rialto.find.cross import UNREAD
 from rialto.find.page import Pages
 from rialto.find.query import Reader
 from rialto.find.rules import Compiled, Past, RuleDesk, RuleStore
@@ -94,11 +95,14 @@ class Desk:
         self._rules = rules  # the next request makes its search of it
 
     def _requests(self, texts: Sequence[str]) -> Requests:
-        """Past queries as a batch; those of the last call are kept, as each check of the rules asks the same ones."""
+        """Past queries as a batch, for which the cross-encoder reads nothing: what rules do to a list can be told without.
+
+        Those of the last call are kept, as each check of the rules asks the same ones.
+        """
         search, names = self.live.shop.search, tuple(texts)
         held = self._asked
         if held is None or held[0] is not search.fittings.reader or held[1] != names:
-            self._asked = held = (search.fittings.reader, names, search.requests(list(texts))[0])
+            self._asked = held = (search.fittings.reader, names, search.requests(list(texts), params=UNREAD)[0])
         return held[2]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.config import Settings, Url
+from rialto.errors import BadSettings
 from rialto.ports import (
     Blobs,
     Canvas,
@@ -36,6 +37,8 @@ T = TypeVar("T")
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to unit vectors, shape (texts, dimensions)."""
 
+
+_ROADS = {"factor": 1.0, "reach_m": 1000.0, "off_road_mps": 5.0, "budget_s": 2.0}  # options of a road graph
 
 _NEURAL = 100_000  # products up to which `auto` makes sentence vectors: a quarter of an hour on two cores
 
@@ -78,6 +81,16 @@ class Engines:
             "rediss": lambda u: _adapter("redis", "RedisStore").open(u.text),
         })  # fmt: skip
 
+    def profiles(self) -> FeatureStore | None:
+        """Where shoppers' profiles are kept, without older versions, so that what is forgotten is gone; None where none are wanted."""
+        return self._kept("profiles", {
+            "none": lambda u: None,
+            "memory": lambda u: _local("store", "MemoryStore")(depth=0),
+            "local": lambda u: _local("store", "LocalStore")(self._folder("profiles"), depth=0, snapshot_bytes=4 << 20),
+            "redis": lambda u: _adapter("redis", "RedisStore").open(u.text, depth=0),
+            "rediss": lambda u: _adapter("redis", "RedisStore").open(u.text, depth=0),
+        })  # fmt: skip
+
     def models(self) -> Models:
         """Model versions."""
         return self._kept("models", {"local": lambda u: _local("models", "LocalModels")(self._folder("models"))})
@@ -100,7 +113,15 @@ class Engines:
             "circle": lambda u: _local("travel", "GreatCircle")(
                 speed_mps=u.number("speed_mps", 8.0), factor=u.number("factor", 1.3)
             ),
+            "areas": lambda u: _local("travel_areas", "open_areas")(_file(u)),
+            "roads": self._roads,
+            "osrm": lambda u: _adapter("osrm", "OsrmTimes").open(u.text),
+            "osrms": lambda u: _adapter("osrm", "OsrmTimes").open(u.text),
         })  # fmt: skip
+
+    def _roads(self, url: Url) -> TravelTimes:
+        options = {name: url.number(name, default) for name, default in _ROADS.items()}
+        return _local("roads_times", "open_roads")(_file(url), keep_in=self.settings.home / "roads", **options)
 
     def jobs(self) -> Jobs:
         """Work in partitions."""
@@ -185,6 +206,14 @@ def declare() -> None:
         package = import_module(f"rialto.{name}")
         for module in walk_packages(package.__path__, f"rialto.{name}."):
             import_module(module.name)
+
+
+def _file(url: Url) -> Path:
+    """The path of `scheme:///absolute` or `scheme://relative`; `BadSettings` where there is none."""
+    path = url.host + url.path
+    if not path.strip("/"):
+        raise BadSettings([f"{url.port} = {url.text!r} names no path; wanted {url.scheme}://PATH."])
+    return Path(path)
 
 
 def _local(module: str, name: str) -> Any:

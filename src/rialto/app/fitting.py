@@ -1,4 +1,4 @@
-"""A search fitted with what it does without where it is absent: the reader of queries, and the cross-encoder where it is installed."""
+"""A search fitted with what it does without where it is absent: the reader of queries, the cross-encoder, profiles of shoppers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rialto.app.engines import Engines
-from rialto.errors import BadInput, EngineMissing, NothingHere
+from rialto.errors import BadInput, EngineError, EngineMissing, NothingHere
 from rialto.find.catalogue import Catalogue
+from rialto.find.personal import Profiles
 from rialto.find.pipeline import Search
 from rialto.local.files import FileBlobs
 
 if TYPE_CHECKING:
     from rialto.find.query import Reader
 
-__all__ = ["fitted", "open_reader", "train_reader"]
+__all__ = ["fitted", "open_reader", "personalised", "train_reader"]
 
 _READER, _PARTS = "reader.npz", "parts/"
 
@@ -76,4 +77,14 @@ def _with_cross(engines: Engines, search: Search) -> Search:
     except EngineMissing as e:
         logging.getLogger("rialto").info("searches go without the cross-encoder: %s", e)
         return search
-    return search.fitted(cross=cross.read, cross_version=cross.version)
+    return search.fitted(cross=cross, cross_version=cross.version)
+
+
+def personalised(engines: Engines, search: Search) -> Search:
+    """The search with profiles of shoppers, where settings want them; without them where another process keeps them, and that is told."""
+    try:
+        store = engines.profiles()
+    except EngineError as e:
+        logging.getLogger("rialto").warning("searches go without shoppers' profiles: %s", e)
+        return search
+    return search if store is None else search.fitted(profiles=Profiles(store, search.catalogue))

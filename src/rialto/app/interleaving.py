@@ -19,7 +19,7 @@ __all__ = ["mixed", "preferred"]
 
 def mixed(
     live: Search, new: Search, texts: Sequence[str], *, ids: NDArray[np.uint64], size: int = 10, seed: int = 0,
-    params: Mapping[str, Value] | None = None,
+    params: Mapping[str, Value] | None = None, only_new: Mapping[str, Value] | None = None,
 ) -> list[Draft]:  # fmt: skip
     """Answer each query with one page that both searches picked by turns; team 0 is the live search's.
 
@@ -30,6 +30,7 @@ def mixed(
         size: Results of a page.
         seed: Of the coins.
         params: Overrides of tunables, for both.
+        only_new: Overrides above these for the new one, where it is these that are tried.
 
     Raises:
         BadInput: there are not as many ids as queries, or the catalogues differ.
@@ -40,7 +41,8 @@ def mixed(
             f"{new.catalogue.version!r}; wanted an id for each query, and one catalogue."
         )
     asked = {**(params or {}), "find.decide.size": size}
-    lists = [s.search(texts, ids=ids, params=asked, seed=seed).decisions for s in (live, new)]
+    sides = ((live, asked), (new, {**asked, **(only_new or {}), "find.decide.size": size}))
+    lists = [s.search(texts, ids=ids, params=p, seed=seed).decisions for s, p in sides]
     coins = [hash64(f"{seed}:{i}") >> 1 for i in ids.tolist()]
     return [team_draft(lists[0].of(b), lists[1].of(b), seed=coins[b], size=size) for b in range(len(texts))]
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from time import time
 
+from rialto.app.cross import cross_of
 from rialto.app.engines import Engines
+from rialto.app.fitting import personalised
 from rialto.app.folders import Current, Hold, current_of, drafted, point, sweep
 from rialto.app.journal import Journal
 from rialto.app.shop import (
@@ -31,6 +33,7 @@ from rialto.find.change import changed_catalogue, compacted, renumbered
 from rialto.find.changes import apply
 from rialto.find.ingest import read_catalogue
 from rialto.find.mapping import FieldMap, read_mapping
+from rialto.find.page import Pages
 from rialto.find.pipeline import Search
 from rialto.ports import Models
 
@@ -98,28 +101,29 @@ class LiveShop:
         models: Whose live ranker ranks; None = the settings'.
         clock: Seconds since 1970.
         tell: Told what is being done while the shop is opened.
+        begun: Told each search over a new index when it begins to serve, the first too; returns at once.
     """
 
     def __init__(
         self, engines: Engines, *, catalogue: str = "", mapping: FieldMap | None = None, models: Models | None = None,
-        clock: Callable[[], float] = time, tell: Step = lambda _: None,
+        clock: Callable[[], float] = time, tell: Step = lambda _: None, begun: Callable[[Search], object] = lambda _: None,
     ) -> None:  # fmt: skip
         self._engines, self._path, self._asked, self._clock = engines, catalogue or str(made_up_file(engines)), mapping, clock
-        self._models, self._ranker, self._place = (
-            models or engines.models(),
-            ranker_of(catalogue),
-            engines.settings.home / "shops",
-        )
+        self._models, self._ranker, self._begun = models or engines.models(), ranker_of(catalogue), begun
+        self._place = engines.settings.home / "shops"
         self._writing, self._queueing, self._queue = Lock(), Lock(), list[Batch]()
         self._jobs, self._worker, self._closing = dict[str, Job](), Thread(), Event()
         sweep(self._place)
-        self._shop = open_shop(engines, catalogue=catalogue, mapping=mapping, models=models, tell=tell)
+        shop = open_shop(engines, catalogue=catalogue, mapping=mapping, models=models, tell=tell)
+        search = personalised(engines, shop.search)
+        self._shop = replace(shop, search=search, pages=shop.pages.moved(search))
         folder, _ = index_catalogue(engines, self._path, mapping=mapping)
         self._served = _served(folder)
         try:
             self._served.journal.claim()
         except EngineBusy:  # another process writes to this shop: here it is searched, and calls that change it are refused
             logging.getLogger("rialto").info("%s is written by another process", folder)
+        begun(search)
 
     @property
     def shop(self) -> Shop:
@@ -154,6 +158,18 @@ class LiveShop:
     def change(self, rows: Sequence[object], ids: Collection[str]) -> Updated:
         """Take products out and put others in, in one; raises and costs as `upsert`."""
         return self._write(Batch(rows, ids))
+
+    def refit(self, **parts: object) -> None:
+        """Let searches that begin from here on have other `Fittings`, by name, such as what shoppers did; other parts stay as they are.
+
+        It waits for a change that is being written. Products that come and go, and a full index, keep what was fitted.
+
+        Raises:
+            BadInput: the live ranker reads what this search does not make; nothing was changed.
+        """
+        with self._writing:
+            now = self._shop.search.fitted(**parts)
+            self._shop = replace(self._shop, search=now, pages=self._shop.pages.moved(now))
 
     def reindex(self, path: str | None = None) -> Job:
         """Begin a full index beside the one that serves.
@@ -195,7 +211,7 @@ class LiveShop:
         if self._worker.is_alive():
             self._worker.join()
         with self._writing:
-            self._shop.search.close()
+            _let_go(self._shop.search)
             self._served.close()
 
     # Writing
@@ -280,11 +296,19 @@ class LiveShop:
                 raise EngineBusy("the shop was closed while its index was made; begin again.")
             folder = settle(draft, self._place)
         self._step(name, step="taking over")
-        with self._writing:
-            old = self._take_over(folder, start, shop, Current(asked, file, folder.name))
+        served, search = self._opened(folder)
+        try:
+            pages = self._shop.pages.anew(search)  # made before the index serves: nobody who types waits for it
+            with self._writing:
+                old = self._take_over(served, search, pages, start, (shop, Current(asked, file, folder.name)))
+        except BaseException:
+            search.close()
+            served.close()
+            raise
+        self._begun(self._shop.search)
         self._step(name, state="done", step="", ended_s=self._clock(), products=len(self._shop.search.catalogue))
         self._closing.wait(_GRACE_S)  # for the searches that began before
-        old.close()
+        _let_go(old)
         before.close()
         sweep(self._place)
 
@@ -301,29 +325,41 @@ class LiveShop:
         self._step(name, rows=ingest.rows, rejected=len(ingest.rejects), products=len(made))
         return start, made, ingest.mapping
 
-    def _take_over(self, folder: Path, start: int, shop: str, now: Current) -> Search:
-        """Serve the index in `folder` from here on, with the changes since `start`; the search that served before."""
-        served, search, before = _served(folder), open_index(self._engines, folder, self._models, self._ranker), self._shop
+    def _opened(self, folder: Path) -> tuple[_Served, Search]:
+        served = _served(folder)
         try:
-            net = self._served.journal.net(start)
-            if len(net):
-                change = changed_catalogue(search.catalogue, net.rows, net.removed, numbers=net.numbers)
-                numbers = dict(zip(change.fresh.ids.tolist(), change.fresh.numbers.tolist()))
-                served.journal.write(net.rows, net.removed, numbers, time_s=self._clock())
-                search = apply(search, change)
-            served.journal.claim()
-            point(self._place, shop, now)
+            return served, personalised(self._engines, open_index(self._engines, folder, self._models, self._ranker))
         except BaseException:
-            search.close()
             served.close()
             raise
-        self._served, self._shop = served, replace(before, search=_warmed(search), pages=before.pages.anew(search))
+
+    def _take_over(self, served: _Served, search: Search, pages: Pages, start: int, now: tuple[str, Current]) -> Search:
+        """Serve another index from here on, with the changes since `start`; the search that served before."""
+        before = self._shop
+        search = search.fitted(behaviour=before.search.fittings.behaviour)
+        net = self._served.journal.net(start)
+        if len(net):
+            change = changed_catalogue(search.catalogue, net.rows, net.removed, numbers=net.numbers)
+            numbers = dict(zip(change.fresh.ids.tolist(), change.fresh.numbers.tolist()))
+            served.journal.write(net.rows, net.removed, numbers, time_s=self._clock())
+            search = apply(search, change)
+        search = _warmed(search)
+        served.journal.claim()
+        point(self._place, *now)
+        self._served, self._shop = served, replace(before, search=search, pages=pages.moved(search))
         return before.search
 
 
 def _served(folder: Path) -> _Served:
     hold = Hold(folder)
     return _Served(folder, read_mapping(str(folder / "mapping.json")), Journal(folder), hold)
+
+
+def _let_go(search: Search) -> None:
+    """Close the engines of a search that serves no more, and end the threads of its cross-encoder."""
+    search.close()
+    if (cross := cross_of(search)) is not None:
+        cross.close()
 
 
 def _warmed(search: Search) -> Search:

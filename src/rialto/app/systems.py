@@ -6,18 +6,23 @@ import logging
 import secrets
 from collections.abc import Callable
 from threading import Lock, Thread
+from time import time
 from typing import TypeVar, cast
 
+from rialto.app.behaving import Behaving
 from rialto.app.city import LiveCity
 from rialto.app.decisions import Decisions
 from rialto.app.desk import Desk, rules_folder
 from rialto.app.engines import Engines
+from rialto.app.inspected import Inspected
 from rialto.app.live import LiveShop
-from rialto.app.shop import Shop
+from rialto.app.shop import Shop, ranker_of
 from rialto.app.studio import Gallery, open_gallery
+from rialto.app.warming import Warmer
 from rialto.errors import EngineBusy, EngineLost
 from rialto.find.records import BROWSE
 from rialto.find.rules import RuleStore
+from rialto.ports import EventLog
 from rialto.spine.log import DecisionLog
 
 __all__ = ["Systems"]
@@ -33,13 +38,14 @@ class Systems:
         engines: Where engines come from; closed with this.
         catalogue: A catalogue's file; the made-up shop where "".
         drivers: Drivers of the live city.
+        clock: Seconds since 1970, UTC: up to when what shoppers did is known.
     """
 
-    def __init__(self, engines: Engines, *, catalogue: str = "", drivers: int = 260) -> None:
-        self.engines = engines
+    def __init__(self, engines: Engines, *, catalogue: str = "", drivers: int = 260, clock: Callable[[], float] = time) -> None:
+        self.engines, self._clock = engines, clock
         seed = engines.settings.seed
         self._makers: dict[str, Callable[[], object]] = {
-            "shop": lambda: _tried(Desk(LiveShop(engines, catalogue=catalogue), RuleStore(rules_folder(engines, catalogue)))),
+            "shop": lambda: _tried(self._open_desk(catalogue)),
             "city": lambda: _started(LiveCity(engines, drivers=drivers, seed=seed)),
             "studio": lambda: open_gallery(engines, self.log, seed=seed, first=secrets.randbits(62)),
         }
@@ -49,6 +55,8 @@ class Systems:
         self._log_lock = Lock()
         self._log: DecisionLog | None = None
         self.decisions = Decisions(self._opened)
+        self.inspected, self.warmer = Inspected(), Warmer()
+        self.behaving: Behaving | None = None
 
     @property
     def log(self) -> DecisionLog:
@@ -60,6 +68,27 @@ class Systems:
             if self._log is None:
                 self._log = DecisionLog(self.engines.events())
             return self._log
+
+    def _written(self) -> EventLog:
+        """The events, with all that was decided until now among them."""
+        self.decisions.flush()
+        return self.engines.events()
+
+    def _open_desk(self, catalogue: str) -> Desk:
+        """The shop under its rules, which learns what shoppers do; its cross-encoder reads ahead behind it."""
+        live = LiveShop(self.engines, catalogue=catalogue, begun=self.warmer.begin)
+        try:
+            desk = Desk(live, RuleStore(rules_folder(self.engines, catalogue)))
+            every_s = self.engines.settings.serve.behaviour_s
+            self.behaving = Behaving(
+                live, self.engines.blobs(), self._written, ranker_of(catalogue), every_s=every_s, clock=self._clock
+            )
+            self.behaving.start()
+        except BaseException:
+            self.warmer.close()
+            live.close()
+            raise
+        return desk
 
     @property
     def desk(self) -> Desk:
@@ -107,7 +136,10 @@ class Systems:
         return states
 
     def close(self) -> None:
-        """End the city, write what was decided, and let go of the shop's index and all engines."""
+        """End all threads, write what was decided, and let go of the shop's index and all engines."""
+        if self.behaving is not None:
+            self.behaving.close()
+        self.warmer.close()
         self.decisions.close()
         if isinstance(desk := self._made.get("shop"), Desk):
             desk.close()
@@ -127,7 +159,7 @@ def _tried(desk: Desk) -> Desk:
     """A shop whose kernels are compiled and whose columns are in memory: the first shopper does not wait for that."""
     for text in (BROWSE, "warm up"):
         desk.shop.pages.page(text)
-    desk.live.shop.pages.suggest("a")
+    desk.shop.pages.ready()
     return desk
 
 

@@ -11,11 +11,11 @@ from rialto.app.learning import fitter, scorer
 from rialto.find.cross import UNREAD
 from rialto.find.evaluate import evaluate, folds_of
 from rialto.find.judgments import Judged
-from rialto.find.last import last_examples
+from rialto.find.last import rankers
 from rialto.find.pipeline import Search
+from rialto.find.shrink import LAST_SHARE, SHARE
 from rialto.find.taught import joined, taught
 from rialto.find.terms import analyse
-from rialto.find.train import from_judgments
 from rialto.ports import ModelCard, Models
 from rialto.spine.evaluate import graded, ndcg
 from rialto.spine.learn import Fit, Gate, Report, Verdict
@@ -43,7 +43,7 @@ def teach(
         fit: Trainer of the ranker; YetiRank trees where None.
 
     Cost:
-        Six trainings; a minute for 100 queries with a cross-encoder.
+        24 trainings, twice as many with a cross-encoder; two minutes for 100 queries.
     """
     gate, grow, live = gate or Gate(least=40), fit or fitter("YetiRank"), models.live(search.ranker)
     used, parent = judged.take(np.flatnonzero(judged.spread)), live[0] if live else ""
@@ -60,22 +60,18 @@ def _promoted(search: Search, used: Judged, models: Models, grow: Fit, seed: int
     """The version of what all judged queries teach, made live."""
     bare, live = search.untaught(), models.live(search.ranker)
     better = taught(bare, used, joined([bare.search([text], params=UNREAD).record.seen for text in used.texts]))
-    examples = from_judgments(better, used, names=better.inputs)
-    params = {"seed": str(seed), "weights": better.weights.to_json(), "fusion": better.fusion.to_json()}
-    params |= _last(better, used, models, grow, seed)
-    card = ModelCard(search.ranker, "trees", examples.names, live[0] if live else "", "", params)
-    version = models.put(card, grow(examples, seed))
+    made = rankers(better, used, fit=grow, score=scorer(models), split=folds_of, seed=seed)
+    params = {"seed": str(seed), SHARE: str(made.share), "weights": better.weights.to_json(), "fusion": better.fusion.to_json()}
+    if made.last is not None:
+        card = ModelCard(f"{search.ranker}.last", "trees", made.last_names, params={"seed": str(seed)})
+        params |= {
+            "last": models.put(card, made.last),
+            "last_inputs": json.dumps(made.last_names),
+            LAST_SHARE: str(made.last_share),
+        }
+    version = models.put(ModelCard(search.ranker, "trees", made.names, live[0] if live else "", "", params), made.model)
     models.promote(search.ranker, version)
     return version
-
-
-def _last(search: Search, train: Judged, models: Models, grow: Fit, seed: int) -> dict[str, str]:
-    """The last ranker's version and inputs, for the card of the ranker that it goes with; nothing without a cross-encoder."""
-    if search.fittings.cross is None:
-        return {}
-    examples = last_examples(search, train, fit=grow, score=scorer(models), split=folds_of, seed=seed)
-    card = ModelCard(f"{search.ranker}.last", "trees", examples.names, params={"seed": str(seed)})
-    return {"last": models.put(card, grow(examples, seed)), "last_inputs": json.dumps(examples.names)}
 
 
 def classes_of(texts: tuple[str, ...]) -> NDArray[np.str_]:

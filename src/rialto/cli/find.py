@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rialto.cli import find_catalogue, find_evaluate, find_learning, find_rules
+from rialto.cli import find_catalogue, find_evaluate, find_interleave, find_learning, find_rules
 from rialto.cli.find_shop import CatalogueFile, MappingFile, shop_of
 from rialto.cli.options import AsJson, SettingsFile, opened
 from rialto.cli.output import json_out, out, table, tell
@@ -23,6 +23,8 @@ find_catalogue.add_to(app)
 find_evaluate.add_to(app)
 app.command("judgments")(find_learning.judgments)
 app.command("learn")(find_learning.learn)
+app.command("mix")(find_interleave.mix)
+app.command("prefer")(find_interleave.prefer)
 
 
 @app.command()

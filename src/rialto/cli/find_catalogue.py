@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rialto.cli.find_shop import MappingFile
 from rialto.cli.options import AsJson, SettingsFile, opened
 from rialto.cli.output import json_out, out, table, tell
 from rialto.errors import BadInput
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["add_to", "quality", "update"]
 
 _PART = 10_000  # rows of one change
-MappingFile = Annotated[
-    Path | None, typer.Option("--mapping", help="Which column is what (TOML or JSON); guessed where not given.", metavar="FILE")
-]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -42,6 +42,9 @@ def evaluate(
     corrections: Annotated[str, typer.Option(help="CSV with query and corrected, for spelling's measure.", metavar="FILE")] = "",
     good_queries: Annotated[str, typer.Option(help="Queries that are right, one a line, for its harm.", metavar="FILE")] = "",
     brands: Annotated[str, typer.Option(help="CSV with name: brands beside the catalogue's own.", metavar="FILE")] = "",
+    labelled: Annotated[
+        str, typer.Option(help="CSV with query, and type, intent, spans where known, for tags and types.", metavar="FILE")
+    ] = "",
     seed: Seed = 0,
     as_json: AsJson = False,
     settings: SettingsFile = None,
@@ -55,7 +58,8 @@ def evaluate(
             from rialto.cli.find_query import query_understanding as measure
 
             measure(
-                shop.search.catalogue, corrections=corrections, good=good_queries, brands=brands, folds=folds, seed=seed, as_json=as_json
+                shop.search.catalogue, corrections=corrections, good=good_queries, brands=brands, labelled=labelled, folds=folds, seed=seed,
+                as_json=as_json,
             )  # fmt: skip
             return
         if not judgments:
@@ -81,12 +85,12 @@ def _measured(shop: Shop, judged: Judged, *, folds: int, stages: str, seed: int,
     from rialto.find.evaluate import evaluate as measure
     from rialto.local.models import LocalModels
 
-    last = 4 if shop.search.fittings.cross is not None else 0  # the last ranker, and three for its order
+    rankers = 2 if shop.search.fittings.cross is not None else 1  # each is trained four times: three say how much it counts
     with progress(f"measuring, {folds} folds", quiet=quiet) as advance:
         return measure(
             shop.search,
             judged,
-            fit=_counted(fitter("YetiRank"), advance, folds * (1 + last)),
+            fit=_counted(fitter("YetiRank"), advance, folds * 4 * rankers),
             score=scorer(LocalModels()),
             folds=folds,
             seed=seed,

@@ -8,18 +8,17 @@ from typing import Annotated
 
 import typer
 
+from rialto.cli.find_shop import CatalogueFile
 from rialto.cli.options import AsJson, Seed, SettingsFile, opened
 from rialto.cli.output import json_out, out, tell
 from rialto.errors import NothingHere
 
 __all__ = ["judgments", "learn"]
 
-_CatalogueFile = Annotated[str, typer.Option("--catalogue", help="The made-up shop where not given.", metavar="FILE")]
-
 
 def judgments(
     file: Annotated[Path, typer.Option("--out", help="Write query,product_id,grade here.", metavar="FILE")],
-    catalogue: _CatalogueFile = "",
+    catalogue: CatalogueFile = "",
     least: Annotated[float, typer.Option(help="Looks at a product for a query that a grade needs.", min=0)] = 3.0,
     level: Annotated[float, typer.Option(help="How sure a grade must be, between 0 and 1.", min=0.01, max=0.99)] = 0.6,
     as_json: AsJson = False,
@@ -53,7 +52,7 @@ def judgments(
     out.print(f"{len(rows):,} judgments of {len(judged):,} queries: {file}", markup=False)
 
 
-def learn(catalogue: _CatalogueFile = "", seed: Seed = 0, as_json: AsJson = False, settings: SettingsFile = None) -> None:
+def learn(catalogue: CatalogueFile = "", seed: Seed = 0, as_json: AsJson = False, settings: SettingsFile = None) -> None:
     """Train the ranker on the decision log, and promote it where it gains on what was shown and loses nowhere else."""
     from rialto.app.behaving import behaviour_of, kept_behaviour
     from rialto.app.rounds import learn as round_of

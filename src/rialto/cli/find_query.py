@@ -12,13 +12,15 @@ from rialto.errors import BadInput
 
 if TYPE_CHECKING:
     from rialto.find.catalogue import Catalogue
+    from rialto.find.query.measure import Measured
+    from rialto.find.query.measure_tags import Truth
 
-__all__ = ["query_understanding", "read_brands", "read_corrections", "read_lines"]
+__all__ = ["query_understanding", "read_brands", "read_corrections", "read_labelled", "read_lines"]
 
 
 def query_understanding(
-    catalogue: Catalogue, *, corrections: str = "", good: str = "", brands: str = "", folds: int = 5, parts: int | None = None, seed: int = 0,
-    as_json: bool = False,
+    catalogue: Catalogue, *, corrections: str = "", good: str = "", brands: str = "", labelled: str = "", folds: int = 5,
+    parts: int | None = None, seed: int = 0, as_json: bool = False,
 ) -> Mapping[str, float]:  # fmt: skip
     """Measure, print and return metric -> value, with `_low` and `_high` beside each.
 
@@ -27,13 +29,15 @@ def query_understanding(
         corrections: CSV with columns `query` and `corrected`; "" = no spelling measure.
         good: A good query a line, for harm; "" = none.
         brands: CSV with a column `name`: brand names beside the catalogue's own.
+        labelled: CSV with a column `query` and any of `type`, `intent` and `spans` ("0:1:brand 1:2:type"); "" = none.
         folds: Parts that the corrections are split into, by a hash of the corrected text.
         parts: Parts tested; None = all of them.
 
     Raises:
         BadInput: a file cannot be read; its row is named.
     """
-    from rialto.find.query.measure import Measured, measure_folds
+    from rialto.find.query.measure import measure_folds
+    from rialto.find.query.measure_tags import measure_synthesised
     from rialto.find.query.reader import Reader
     from rialto.find.query.sources import Sources
 
@@ -43,23 +47,63 @@ def query_understanding(
         pairs, queries = read_corrections(Path(corrections)), read_lines(Path(good)) if good else []
         sources = Sources.of(catalogue, texts=read_brands(Path(brands)) if brands else None)
 
-        def train(told: Sequence[tuple[str, str]]) -> Reader:
-            tell.print(f"training on {len(told):,} of {len(pairs):,} corrections ...")
-            return Reader.of_sources(sources, pairs=told)
+        def train(told: Sequence[tuple[str, str]], right: Sequence[str]) -> Reader:
+            tell.print(f"training on {len(told):,} of {len(pairs):,} corrections and {len(right):,} good queries ...")
+            return Reader.of_sources(sources, pairs=told, good=right)
 
         found |= measure_folds(train, pairs, queries, folds=folds, parts=parts, seed=seed)
         split = (
             f"{len(pairs):,} corrections in {folds} parts by a hash of the corrected text, so that no correction is in two; "
             f"{parts or folds} part(s) tested, each by a reader that saw the others only"
         )
+    tell.print("making queries up and reading them ...")
+    found |= measure_synthesised(catalogue, seed=seed)
+    made = "tags, types, intents and negation: queries made up from a fifth of the groups of variants, by parts trained on the others"
+    if labelled:
+        found |= {f"real_{k}": m for k, m in _of_labelled(catalogue, Path(labelled), seed).items()}
+        made += "; real_: the labelled queries, by parts trained on the whole catalogue"
     flat = {name + end: value for name, m in found.items() for end, value in (("", m.value), ("_low", m.low), ("_high", m.high))}
     if as_json:
-        json_out({**flat, "split": split})
+        json_out({**flat, "split": split, "made": made})
         return flat
     rows = [(name, m.value, f"{m.low:.4f} .. {m.high:.4f}", len(m.each)) for name, m in found.items()]
     out.print(table("Query understanding", ("measure", "value", "95 % interval", "queries"), rows))
     out.print(f"Split: {split}.")
+    out.print(f"Made up: {made}.")
     return flat
+
+
+def _of_labelled(catalogue: Catalogue, file: Path, seed: int) -> Mapping[str, Measured]:
+    from rialto.find.query.measure_tags import measure_parts
+    from rialto.find.query.training import train_parts
+
+    truth = read_labelled(file)
+    return measure_parts(train_parts(catalogue, seed=seed), truth, seed=seed)
+
+
+def read_labelled(file: Path) -> list[Truth]:
+    """Queries with what is true of them; `BadInput` names the row. Types are parted by `|`, spans are `start:stop:kind` in words."""
+    from rialto.find.query.measure_tags import Truth
+    from rialto.find.query.roles import KINDS
+
+    out: list[Truth] = []
+    for at, row in enumerate(_rows(file, ("query",))):
+        text = " ".join((row["query"] or "").lower().split())
+        try:
+            said = [s.split(":") for s in (row.get("spans") or "").split()]
+            spans = tuple((int(a), int(b), kind) for a, b, kind in said)
+        except ValueError:
+            raise BadInput(
+                f"{file}, row {at + 2}: spans {row.get('spans')!r}; wanted start:stop:kind, parted by blanks."
+            ) from None
+        wrong = [s for s in spans if s[2] not in KINDS or not 0 <= s[0] < s[1] <= len(text.split())]
+        if not text or wrong:
+            raise BadInput(
+                f"{file}, row {at + 2}: query {text!r}, spans {wrong}; wanted text, and kinds among {', '.join(KINDS)}."
+            )
+        types = frozenset(t.strip() for t in (row.get("type") or "").split("|") if t.strip())
+        out.append(Truth(text, spans or None, types, (row.get("intent") or "").strip()))
+    return out
 
 
 def read_corrections(file: Path) -> list[tuple[str, str]]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rialto.cli.find_shop import CatalogueFile, shop_of
 from rialto.cli.options import AsJson, SettingsFile, opened
-from rialto.cli.output import json_out, out, table, tell
+from rialto.cli.output import json_out, out, table
 from rialto.errors import BadInput
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ RuleFile = Annotated[str, typer.Argument(help="Rules, TOML or JSON.", metavar="F
 MaybeFile = Annotated[
     str, typer.Argument(help="Rules to be added, TOML or JSON; the kept ones alone where not given.", metavar="FILE")
 ]
-CatalogueFile = Annotated[str, typer.Option("--catalogue", help="The made-up shop where not given.", metavar="FILE")]
 Who = Annotated[str, typer.Option(help="Who changes the rules, for the audit.")]
 Note = Annotated[str, typer.Option(help="Why, for the audit.")]
 
@@ -41,13 +41,6 @@ def _store(engines: Engines, folder: str, catalogue: str) -> RuleStore:
     from rialto.find.rules import RuleStore
 
     return RuleStore(folder or rules_folder(engines, catalogue))
-
-
-def _shop(engines: Engines, catalogue: str) -> Shop:
-    from rialto.app.shop import open_shop
-
-    with tell.status("opening the shop ..."):
-        return open_shop(engines, catalogue=catalogue)
 
 
 def _with(book: RuleBook, file: str) -> RuleBook:
@@ -108,7 +101,7 @@ def add(
         store = _store(engines, folder, catalogue)
         before = store.book()
         book = _with(before, file)
-        found = _conflicts(_shop(engines, catalogue), book)
+        found = _conflicts(shop_of(engines, catalogue, None, quiet=True), book)
         saved = store.save(book, who=who, at_s=time(), note=note, conflicts=found, force=force)
     if as_json:
         json_out({"version": saved.version, "changes": book.changes_from(before), "conflicts": found})
@@ -143,7 +136,7 @@ def check(
 ) -> None:
     """Say what is wrong with the rules, without saving any; exit code 1 where there is an error."""
     with opened(settings) as engines:
-        found = _conflicts(_shop(engines, catalogue), _with(_store(engines, folder, catalogue).book(), file))
+        found = _conflicts(shop_of(engines, catalogue, None, quiet=True), _with(_store(engines, folder, catalogue).book(), file))
     if as_json:
         json_out(found)
     else:
@@ -167,11 +160,12 @@ def preview(
     settings: SettingsFile = None,
 ) -> None:
     """Say what a file's rules would change on past queries, without saving them."""
+    from rialto.find.cross import UNREAD
     from rialto.find.rules import Compiled
     from rialto.find.rules import preview as impact
 
     with opened(settings) as engines:
-        shop = _shop(engines, catalogue)
+        shop = shop_of(engines, catalogue, None, quiet=True)
         past = _read_queries(queries) if queries else {q: w for q, _, w in shop.past}
         if not past:
             raise BadInput("there are no past queries to preview on; name a CSV of query,frequency with --queries.")
@@ -179,7 +173,7 @@ def preview(
         now, new = (Compiled(b, search.catalogue) for b in (book, _with(book, file)))
 
         def requests(texts: Sequence[str]) -> Requests:
-            return search.requests(list(texts))[0]
+            return search.requests(list(texts), params=UNREAD)[0]
 
         found = impact(search.bare, requests, now, new, past, top=top, most=most, at_s=time())
     if as_json:

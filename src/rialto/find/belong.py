@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.find.asking import otherwise
-from rialto.find.features import Knowledge, asked_terms
+from rialto.find.features import Knowledge, asked_shares, asked_terms
 from rialto.find.records import BROWSE
 from rialto.records import Candidates, Context, Requests
 from rialto.spine.params import Param
 from rialto.spine.retrieve import Filter
 
-__all__ = ["BELONGS", "REASON", "belonging", "covered", "covered_plain", "good_enough"]
+__all__ = ["BELONGS", "REASON", "belonging", "good_enough"]
 
 REASON = "does_not_belong"
 
@@ -52,7 +51,7 @@ def belonging(requests: Requests, candidates: Candidates, cover: NDArray[np.floa
     Args:
         requests: The params, one value a request.
         candidates: Of all legs, with their columns; NaN = another leg found it. `cosine_leg`, `rank_browse` and `pinned` are read.
-        cover: Share of the query's idf that a candidate matches, as `covered` answers, shape (rows,).
+        cover: Share of the query's idf that a candidate matches in any field, shape (rows,).
 
     Returns:
         Shape (rows,).
@@ -66,53 +65,6 @@ def belonging(requests: Requests, candidates: Candidates, cover: NDArray[np.floa
         if leg in candidates.columns:
             keep |= ~np.isnan(candidates.column(leg))
     return keep
-
-
-@nb.njit(cache=True, nogil=True)
-def covered(
-    rows: NDArray[np.int64], owner: NDArray[np.int64], starts: NDArray[np.int64], asked: NDArray[np.int32], idf: NDArray[np.float64],
-    offsets: NDArray[np.int64], terms: NDArray[np.int32], fields: int,
-) -> NDArray[np.float32]:  # fmt: skip
-    """Share of the query's idf that each candidate matches in any field, shape (rows,); 0 for a query without words.
-
-    Args:
-        rows, owner: Catalogue row and query of each candidate, shape (rows,).
-        starts, asked, idf: Query q asks for `asked[starts[q]:starts[q+1]]`, at most 63 words, each once.
-        offsets, terms, fields: As `rialto.find.terms.Terms` holds them.
-
-    Cost:
-        One scan of each candidate's terms, until all words are found.
-    """
-    out = np.zeros(len(rows), dtype=np.float32)
-    for i in range(len(rows)):
-        q0, q1 = starts[owner[i]], min(starts[owner[i] + 1], starts[owner[i]] + 63)
-        most, seen, found, every = 0.0, 0.0, np.int64(0), (np.int64(1) << (q1 - q0)) - 1
-        for at in range(offsets[rows[i] * fields], offsets[(rows[i] + 1) * fields]):
-            for t in range(q0, q1):
-                if asked[t] == terms[at]:
-                    found |= np.int64(1) << (t - q0)
-            if found == every:
-                break
-        for t in range(q0, q1):
-            most += idf[t]
-            if (found >> (t - q0)) & 1:
-                seen += idf[t]
-        if most > 0.0:
-            out[i] = seen / most
-    return out
-
-
-def covered_plain(
-    rows: NDArray[np.int64], owner: NDArray[np.int64], starts: NDArray[np.int64], asked: NDArray[np.int32], idf: NDArray[np.float64],
-    offsets: NDArray[np.int64], terms: NDArray[np.int32], fields: int,
-) -> NDArray[np.float32]:  # fmt: skip
-    """`covered` in plain numpy, for its test."""
-    out = np.zeros(len(rows), dtype=np.float32)
-    for i, (row, q) in enumerate(zip(rows.tolist(), owner.tolist())):
-        own = slice(int(starts[q]), int(starts[q + 1]))
-        held = np.isin(asked[own], terms[offsets[row * fields] : offsets[(row + 1) * fields]])
-        out[i] = idf[own][held].sum() / idf[own].sum() if idf[own].sum() > 0.0 else 0.0
-    return out
 
 
 def _near_best(
@@ -141,6 +93,5 @@ def good_enough(knowledge: Knowledge) -> Filter:
 
 
 def _cover(knowledge: Knowledge, requests: Requests, candidates: Candidates) -> NDArray[np.float32]:
-    asked, terms = asked_terms(knowledge, requests, candidates), knowledge.terms
-    fields = len(terms.mean_length)
-    return covered(asked.rows, asked.owner, asked.starts, asked.terms, asked.idf, terms.offsets, terms.terms, fields)
+    """Share of the query's idf that each candidate matches in any field, shape (rows,); 0 for a query without words."""
+    return np.nan_to_num(asked_shares(knowledge, asked_terms(knowledge, requests, candidates))["cover_any"], nan=0.0)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput, NothingHere, known
+from rialto.find.places import looked_up, looked_up_plain
 from rialto.find.records import Product, Value, split_path
 from rialto.find.values import day_text
 
@@ -115,8 +116,9 @@ class Catalogue:
 
     def rows(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of `numbers`, same shape; -1 where no such product is here. O(1) a number."""
-        inside = (numbers >= 0) & (numbers < self.next_number)
-        return np.where(inside, self._row_of_number[np.where(inside, numbers, 0)], -1) if len(self) else np.full_like(numbers, -1)
+        if numbers.ndim != 1 or numbers.dtype != np.int64:
+            return looked_up_plain(self._row_of_number, numbers)
+        return looked_up(self._row_of_number, np.ascontiguousarray(numbers))
 
     def number_of(self, product_id: str) -> int:
         """Rialto's number of the shop's id; `NothingHere` where it is not in the catalogue."""

@@ -156,7 +156,8 @@ def changed_terms(terms: Terms, change: Change) -> Terms:
     distinct = np.unique(owner * max(len(vocabulary), 1) + terms.terms[at]) % max(len(vocabulary), 1)
     frequency -= np.bincount(distinct, minlength=len(vocabulary)).astype(np.int32)
     mean = np.diff(offsets).reshape(-1, width).sum(axis=0) / max(len(change.after), 1)
-    return Terms(vocabulary, offsets, values, frequency, np.maximum(mean, 1.0))
+    made = Terms(vocabulary, offsets, values, frequency, np.maximum(mean, 1.0))
+    return made.held_as(terms, change.kept, len(change.fresh))
 
 
 def changed_phrases(phrases: Phrases, change: Change) -> Phrases:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rialto.errors import BadInput
 from rialto.find.catalogue import Catalogue
 from rialto.find.diversity import POOL, broad, caps
+from rialto.find.places import best_of_groups
 from rialto.find.scale import falling
 from rialto.find.shelves import SORTS
 from rialto.records import Candidates, Context, Decisions, Requests, uniforms
@@ -59,14 +60,20 @@ def decider(catalogue: Catalogue, pins: PinsOf | None = None) -> Decider:
 
     def decide(requests: Requests, candidates: Candidates, context: Context) -> Decisions:
         place = _places(candidates, pins(requests)) if pins else np.zeros(len(candidates), dtype=np.int64)
-        kept = np.flatnonzero(_best_of_groups(catalogue, candidates, place) | ~COLLAPSE.of(requests)[candidates.owner])
-        fewer = candidates.at(kept, np.searchsorted(kept, candidates.offsets).astype(np.int64))
+        fewer, kept = candidates, None
+        if (collapse := COLLAPSE.of(requests)).any():
+            groups = catalogue.group_code[np.maximum(catalogue.rows(candidates.ids), 0)]
+            alone = best_of_groups(candidates.offsets, candidates.ids, candidates.column("score"), groups, place)
+            kept = np.flatnonzero(alone if collapse.all() else alone | ~collapse[candidates.owner])
+            offsets = np.searchsorted(kept, candidates.offsets).astype(np.int64)
+            # What it chooses by is all that it needs of the columns, which are many.
+            fewer = Candidates(candidates.offsets, candidates.ids, {"score": candidates.column("score")}).at(kept, offsets)
         wide = broad(requests)
         if not wide.any() and not place.any():
             made = inner.decide(requests, fewer, context)
         else:
-            made = _arranged(requests, fewer, place[kept], wide, catalogue, order, context)
-        return replace(made, rows=kept[made.rows])
+            made = _arranged(requests, fewer, place if kept is None else place[kept], wide, catalogue, order, context)
+        return made if kept is None else replace(made, rows=kept[made.rows])
 
     return Decider("slate", decide)
 
@@ -84,20 +91,6 @@ def _places(candidates: Candidates, pins: Pins) -> NDArray[np.int64]:
 
 
 _ROOM = 1_000_000  # pins of one request that can be told apart within a place
-
-
-def _best_of_groups(catalogue: Catalogue, candidates: Candidates, place: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """True for the best row of each group within its request: by pinned place, by score, then by id; shape (rows,)."""
-    groups = catalogue.group_code[np.maximum(catalogue.rows(candidates.ids), 0)]
-    keys = (candidates.ids, -candidates.column("score"))
-    pinned = (np.where(place > 0, place, np.iinfo(np.int64).max),) if place.any() else ()
-    order = np.lexsort((*keys, *pinned, groups, candidates.owner))
-    first = np.ones(len(order), dtype=np.bool_)
-    owner, group = candidates.owner[order], groups[order]
-    first[1:] = (owner[1:] != owner[:-1]) | (group[1:] != group[:-1])
-    out = np.zeros(len(order), dtype=np.bool_)
-    out[order[first]] = True
-    return out
 
 
 def _arranged(

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from rialto.errors import BadInput, known
 from rialto.find.cross import UNREAD
 from rialto.find.judgments import Judged
-from rialto.find.last import last_examples, last_scores
+from rialto.find.last import Rankers, last_scores, rankers
 from rialto.find.pipeline import Search
+from rialto.find.shrink import shrunk
 from rialto.find.taught import joined, taught
 from rialto.find.terms import analyse
-from rialto.find.train import from_judgments
 from rialto.records import Candidates, hash64, uniforms
 from rialto.spine.evaluate import Difference, Interval, bootstrap, graded, holm, mrr, ndcg, paired, recall, unjudged
 from rialto.spine.features import matrix
@@ -173,22 +173,18 @@ def _folded(
         if not len(test):
             continue
         learned = taught(search, used.take(train), joined([seen[q] for q in train.tolist()]))
-        models: list[bytes] = []
+        trained = None
         if fit is not None and score is not None:
-            models.append(fit(from_judgments(learned, used.take(train), names=names or learned.inputs), seed))
-            if search.fittings.cross is not None:
-                models.append(
-                    fit(last_examples(learned, used.take(train), fit=fit, score=score, split=folds_of, seed=seed), seed)
-                )
+            trained = rankers(learned, used.take(train), fit=fit, score=score, split=folds_of, seed=seed, names=names)
         for q in test.tolist():
-            parts[q] = _tested(learned, used.texts[q], models, score, names)
+            parts[q] = _tested(learned, used.texts[q], trained, score)
     every = [parts[q] for q in range(len(used))]
     scores = {name: np.concatenate([s[name] for _, s, _ in every]) for name in every[0][1]}
     return _Made(joined([rows for rows, _, _ in every]), scores, [steps for _, _, steps in every])
 
 
 def _tested(
-    search: Search, text: str, models: Sequence[bytes], score: Score | None, names: Sequence[str] | None
+    search: Search, text: str, trained: Rankers | None, score: Score | None
 ) -> tuple[Candidates, dict[str, NDArray[np.float64]], dict[str, float]]:
     """One query's rows, each stage's scores of them, and how long each step took."""
     outcome = search.search([text], params=UNREAD)
@@ -199,14 +195,16 @@ def _tested(
     kept = seen.rows_of(outcome.ranked)
     scores["fusion"] = _over(len(seen), kept, outcome.ranked.column("score:fusion"))
     steps = {s.name: s.seconds for s in outcome.trace.steps}
-    if models and score is not None:
+    if trained is not None and score is not None:
         ranked, trees = outcome.ranked, behind(outcome.ranked.column("score:fusion"))
         ordered = np.flatnonzero(~np.isnan(ranked.column("title_length")))
-        trees[ordered] = score(models[0], matrix(ranked, names or search.inputs)[ordered])
+        near = ranked.keep(~np.isnan(ranked.column("title_length")))
+        alone = score(trained.model, matrix(near, trained.names))
+        trees[ordered] = shrunk(near, near.column("score:fusion").astype(np.float64), alone, trained.share)
         scores["trees"] = scores["all"] = _over(len(seen), kept, trees)
-        if len(models) > 1 and len(ordered):
+        if trained.last is not None and len(ordered):
             start = perf_counter()
-            few, last = last_scores(search, outcome.requests, ranked, trees, models[1], score)
+            few, last = last_scores(search, outcome.requests, ranked, trees, trained.last, score, trained.last_share)
             steps["cross"] = perf_counter() - start
             every = behind(trees)
             every[ranked.rows_of(few)] = last

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from rialto.errors import BadInput
 from rialto.find.asking import otherwise
 from rialto.find.catalogue import Catalogue
-from rialto.find.kernels import MATCH, SHARES, cosine, match, shares, valued
+from rialto.find.holders import held_shares
+from rialto.find.kernels import MATCH, SHARES, cosine, match, valued
 from rialto.find.phrases import Phrases
 from rialto.find.retrieve import QueryVectors
 from rialto.find.standing import ALIKE, STANDING, alike, standing
@@ -21,7 +22,7 @@ from rialto.records import Candidates, Columns, Context, Requests
 from rialto.spine.features import Features
 from rialto.spine.params import Param
 
-__all__ = ["FEATURES", "FIRST", "LATE", "AskedTerms", "Knowledge", "asked_terms", "features", "first", "shelf_of"]
+__all__ = ["FEATURES", "FIRST", "LATE", "AskedTerms", "Knowledge", "asked_shares", "asked_terms", "features", "first", "shelf_of"]
 
 FEEDBACK = Param(
     "find.features.feedback", 20, low=1, high=1000, unit="candidates", doc="Best candidates that the rest is compared with."
@@ -120,7 +121,7 @@ def first(knowledge: Knowledge) -> Features:
         asked = asked_terms(knowledge, requests, candidates)
         terms = np.diff(asked.starts).astype(np.float32)[asked.owner]
         other = _other(knowledge, requests, candidates)
-        return _shares(knowledge, asked) | {"other_share": other, "cosine": _cosine(knowledge, asked), "query_terms": terms}
+        return asked_shares(knowledge, asked) | {"other_share": other, "cosine": _cosine(knowledge, asked), "query_terms": terms}
 
     return Features("first", FIRST, compute)
 
@@ -144,6 +145,7 @@ class AskedTerms:
     """Queries as term numbers, behind one another, and the catalogue rows that they are compared with."""
 
     texts: list[str]
+    offsets: NDArray[np.int64]
     rows: NDArray[np.int64]
     owner: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -154,11 +156,15 @@ class AskedTerms:
 def asked_terms(k: Knowledge, requests: Requests, candidates: Candidates) -> AskedTerms:
     """The words of a batch's queries as numbers, and where their candidates stand in the catalogue."""
     texts = [str(t) for t in requests.column("text").tolist()]
-    numbers = [k.terms.numbers(_asked(t)) for t in texts]
-    starts = np.concatenate([[0], np.cumsum([len(n) for n in numbers])]).astype(np.int64)
-    terms = np.concatenate([np.zeros(0, dtype=np.int32), *numbers]).astype(np.int32)
+    told = [k.terms.asked(_asked(t)) for t in texts]
     rows = np.maximum(k.catalogue.rows(candidates.ids), 0)
-    return AskedTerms(texts, rows, candidates.owner, starts, terms, k.terms.idf(terms))
+    if len(told) == 1:
+        terms, idf = told[0]
+        return AskedTerms(texts, candidates.offsets, rows, candidates.owner, np.array([0, len(terms)]), terms, idf)
+    starts = np.concatenate([[0], np.cumsum([len(n) for n, _ in told])]).astype(np.int64)
+    terms = np.concatenate([np.zeros(0, dtype=np.int32), *(n for n, _ in told)])
+    idf = np.concatenate([np.zeros(0), *(w for _, w in told)])
+    return AskedTerms(texts, candidates.offsets, rows, candidates.owner, starts, terms, idf)
 
 
 def _compute(k: Knowledge, requests: Requests, candidates: Candidates) -> Columns:
@@ -181,19 +187,21 @@ def _compute(k: Knowledge, requests: Requests, candidates: Candidates) -> Column
     return {name: out[name] for name in LATE}
 
 
-def _shares(k: Knowledge, asked: AskedTerms) -> dict[str, NDArray[np.float32]]:
+def asked_shares(k: Knowledge, asked: AskedTerms) -> dict[str, NDArray[np.float32]]:
+    """The columns `SHARES` of every candidate; NaN for a query without terms."""
     t, w = k.terms, k.weights
-    table = shares(
-        asked.rows, asked.owner, asked.starts, asked.terms, asked.idf, t.offsets, t.terms, t.mean_length, w.boost, w.b, w.k1
-    )
-    return {name: np.ascontiguousarray(table[:, at]) for at, name in enumerate(SHARES)}
+    table = held_shares(
+        asked.offsets, asked.rows, asked.starts, asked.terms, asked.idf, t.offsets, t.terms, t.mean_length, w.boost, w.b, w.k1,
+        t.holders,
+    )  # fmt: skip
+    return dict(zip(SHARES, table))
 
 
 def _other(k: Knowledge, requests: Requests, candidates: Candidates) -> NDArray[np.float32]:
     """BM25F's share for the best of the query's other writings, shape (rows,); NaN where it has none."""
     out = np.full(len(candidates), np.nan, dtype=np.float32)
     for other in otherwise(requests):
-        out = np.fmax(out, _shares(k, asked_terms(k, other, candidates))["bm25f_share"])
+        out = np.fmax(out, asked_shares(k, asked_terms(k, other, candidates))["bm25f_share"])
     return out
 
 
@@ -246,9 +254,8 @@ def _of_query(
     made = np.full((3, len(offsets) - 1), np.nan, dtype=np.float32)
     for q, (low, high) in enumerate(zip(offsets.tolist(), offsets[1:].tolist())):
         if low < high:
-            words = asked.idf[asked.starts[q] : asked.starts[q + 1]]
-            made[0, q] = words.max() if len(words) else 0.0
-            made[1, q] = np.log1p((out["all_terms"][low:high] == 1.0).sum())
+            made[0, q] = max(asked.idf[asked.starts[q] : asked.starts[q + 1]].tolist(), default=0.0)
+            made[1, q] = np.log1p(np.count_nonzero(out["all_terms"][low:high] == 1.0))
             made[2, q] = np.fmax.reduce(out["bm25f_share"][low:high])
     return dict(zip(("query_idf", "query_full", "query_top"), made[:, asked.owner]))
 

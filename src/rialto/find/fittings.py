@@ -48,7 +48,7 @@ class Fittings:
         made = replace(
             self,
             rules=Compiled(self.rules.book, catalogue) if self.rules else None,
-            profiles=self.profiles.over(catalogue) if self.profiles else None,
+            profiles=self.profiles.over(catalogue, kept) if self.profiles else None,
         )
         if self.cross is None:
             return made

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -13,7 +14,7 @@ from scipy.optimize import minimize
 from rialto.errors import BadInput
 from rialto.records import Candidates
 
-__all__ = ["PARTS", "QUERY", "Fusion", "parts", "query_features"]
+__all__ = ["PARTS", "QUERY", "Fusion", "blend", "parts", "query_features"]
 
 PARTS = ("bm25f_share", "cover_any", "cover_title", "cosine")
 """Columns of a candidate that the fusion weighs."""
@@ -21,10 +22,9 @@ PARTS = ("bm25f_share", "cover_any", "cover_title", "cosine")
 QUERY = ("one", "words", "top_share", "top_cover", "top_cosine", "spread_cosine")
 """What the weights depend on; each lies in about -1..1."""
 
-_COSINES = (0.0, 0.1, 0.2, 0.45, 0.65, 1.0)
 _OTHER = 0.3  # what a synonym is worth next to the word itself, where some product holds all of the query's words
 _UNMATCHED = 0.85  # and where none does
-_LEAST = 0.3  # measure x queries that another blend has to bring
+_PULL = 120.0  # nats that a weight costs, times its squared distance from the fixed blend
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Fusion:
             )
 
     @classmethod
-    def fixed(cls, cosine: float = 0.3) -> Fusion:
+    def fixed(cls, cosine: float = 0.2) -> Fusion:
         """BM25F's share plus `cosine` times the cosine, whatever the query: what serves where nothing was learned."""
         weights = np.zeros((len(PARTS), len(QUERY)))
         weights[:, 0] = (1.0, 0.0, 0.0, cosine)
@@ -57,26 +57,29 @@ class Fusion:
 
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
         """First score of each candidate, shape (rows,); what is missing counts nothing."""
-        if not self.weights[:, 1:].any():
-            return np.asarray(parts(candidates) @ self.weights[:, 0])
+        share, cover, title, cosine, words = (candidates.column(name) for name in (*PARTS, "query_terms"))
+        other = candidates.columns.get("other_share", share)  # the share itself adds nothing to it
+        if any(c.dtype != np.float32 for c in (share, cover, title, cosine, words, other)):
+            return self.score_plain(candidates)
+        return blend(candidates.offsets, share, cover, title, cosine, words, other, np.ascontiguousarray(self.weights))
+
+    def score_plain(self, candidates: Candidates) -> NDArray[np.float64]:
+        """`score` in plain numpy, for its test and for columns of other types."""
         of_query = query_features(candidates) @ self.weights.T
         return np.asarray((parts(candidates) * of_query[candidates.owner]).sum(axis=1))
 
     @classmethod
     def fit(
-        cls, candidates: Candidates, grades: NDArray[np.float64], worth: Callable[[NDArray[np.float64]], float], *, pull: float = 0.1,
-        rounds: int = 60,
+        cls, candidates: Candidates, grades: NDArray[np.float64], *, rounds: int = 60
     ) -> Fusion:  # fmt: skip
-        """Learn the weights: the best fixed weight of the cosine first, then listwise what depends on the query.
+        """Learn the weights listwise: each query's scores, through a softmax, come near its grades' gains.
 
-        Listwise: each query's scores, through a softmax, come near its grades' gains. What that gives is taken where it is worth
-        more by the measure itself, on the queries that it was learned on.
+        Nothing is chosen by nDCG@10 on the same queries: of few queries it says too little to tell one blend from another, and
+        what it chose was worse on others than the fixed blend. The pull towards the fixed blend is all that holds the weights back.
 
         Args:
             candidates: Candidates of judged queries with the columns `PARTS` and `query_terms`.
             grades: Shape (rows,), 0 where nobody judged; queries without a grade above 0 play no part.
-            worth: Scores (rows,) to the measure that counts, such as nDCG@10.
-            pull: How strongly weights are drawn to the fixed blend; few queries move little.
             rounds: Most steps of the optimiser.
 
         Cost:
@@ -90,13 +93,13 @@ class Fusion:
         used = total[candidates.owner] > 0
         if not used.any():
             return cls.fixed()
-        start = cls._blended(candidates, worth, _LEAST / int((total > 0).sum()))
         rows = candidates.keep(used)
         gain, owner = gains[used], rows.owner
         goal, x = gain / total[owner], parts(rows)
         z = query_features(rows)[owner]
         filled = np.flatnonzero(rows.counts)
-        starts, prior = rows.offsets[:-1][filled], start.weights
+        pull = _PULL / len(filled)
+        starts, prior = rows.offsets[:-1][filled], cls.fixed().weights
 
         def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             scale, w = np.exp(flat[0]), flat[1:].reshape(prior.shape)
@@ -114,17 +117,7 @@ class Fusion:
 
         begin = np.concatenate([[np.log(10.0)], prior.ravel()])
         found = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": rounds})
-        learned = cls(np.asarray(found.x[1:]).reshape(prior.shape))
-        return learned if worth(learned.score(candidates)) > worth(start.score(candidates)) else start
-
-    @classmethod
-    def _blended(cls, candidates: Candidates, worth: Callable[[NDArray[np.float64]], float], least: float) -> Fusion:
-        """The default blend, or another that is worth `least` more."""
-        usual = cls.fixed()
-        others = [cls.fixed(c) for c in _COSINES]
-        gains = [worth(o.score(candidates)) for o in others]
-        best = int(np.argmax(gains))
-        return others[best] if gains[best] > worth(usual.score(candidates)) + least else usual
+        return cls(np.asarray(found.x[1:]).reshape(prior.shape))
 
     def to_json(self) -> str:
         """One line, with the names of rows and columns."""
@@ -140,6 +133,51 @@ class Fusion:
             return cls(np.array(data["weights"], dtype=np.float64))
         except (ValueError, KeyError, TypeError) as e:
             raise BadInput(f"fusion weights are {text[:80]!r}: {e!r}; wanted what to_json wrote.") from None
+
+
+@nb.njit(cache=True, nogil=True)
+def blend(
+    offsets: NDArray[np.int64], share: NDArray[np.float32], cover: NDArray[np.float32], title: NDArray[np.float32],
+    cosine: NDArray[np.float32], words: NDArray[np.float32], other: NDArray[np.float32], weights: NDArray[np.float64],
+) -> NDArray[np.float64]:  # fmt: skip
+    """First score of each candidate, shape (rows,): what `Fusion.score_plain` adds up from `parts` and `query_features`.
+
+    Args:
+        offsets: Candidates, shape (requests + 1,).
+        share, cover, title, cosine, words: The columns `PARTS` and `query_terms`, shape (rows,), NaN = missing.
+        other: Share of another writing's words, shape (rows,), NaN = none.
+        weights: As `Fusion` has them.
+    """
+    out = np.empty(len(share))
+    z, w = np.empty(weights.shape[1]), np.empty(weights.shape[0])
+    for q in range(len(offsets) - 1):
+        low, high = offsets[q], offsets[q + 1]
+        if low == high:
+            continue
+        top_share, top_cover, top_cosine, total = _known(share[low]), _known(cover[low]), _known(cosine[low]), 0.0
+        for i in range(low, high):
+            top_share, top_cover = max(top_share, _known(share[i])), max(top_cover, _known(cover[i]))
+            top_cosine = max(top_cosine, _known(cosine[i]))
+            total += _known(cosine[i])
+        z[0], z[1] = 1.0, min(max((np.float64(words[low]) - 3.0) / 3.0, -1.0), 1.0)
+        z[2], z[3], z[4] = 2.0 * top_share - 1.0, 2.0 * top_cover - 1.0, 2.0 * top_cosine - 1.0
+        z[5] = min(max(3.0 * (top_cosine - total / (high - low)) - 1.0, -1.0), 1.0)
+        for p in range(len(w)):
+            w[p] = 0.0
+            for f in range(len(z)):
+                w[p] += z[f] * weights[p, f]
+        worth = _UNMATCHED if top_cover < 0.999 else _OTHER
+        for i in range(low, high):
+            best = _known(share[i])
+            if other[i] == other[i]:
+                best = max(best, worth * np.float64(other[i]))
+            out[i] = best * w[0] + _known(cover[i]) * w[1] + _known(title[i]) * w[2] + _known(cosine[i]) * w[3]
+    return out
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _known(value: Any) -> float:
+    return np.float64(value) if value == value else 0.0
 
 
 def parts(candidates: Candidates) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "MATCH", "cosine", "cosine_plain", "match", "match_plain", "SHARES", "shares", "shares_plain", "valued",
+    "MATCH", "cosine", "cosine_plain", "match", "match_plain", "SHARES", "shares_plain", "valued",
     "valued_plain",
 ]  # fmt: skip
 
@@ -20,60 +20,8 @@ MATCH = (
 """What `match` says of each candidate, in the order of its columns."""
 
 SHARES = ("bm25f_share", "cover_any", "cover_title")
-"""What `shares` says of each candidate: BM25F and the idf of the words found, anywhere and in the title, as shares of the most."""
-
-
-@nb.njit(cache=True, nogil=True)
-def shares(
-    rows: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    query_offsets: NDArray[np.int64],
-    query_terms: NDArray[np.int32],
-    idf: NDArray[np.float64],
-    offsets: NDArray[np.int64],
-    terms: NDArray[np.int32],
-    mean_length: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    b: NDArray[np.float64],
-    k1: float,
-) -> NDArray[np.float32]:
-    """What is asked of the many candidates: columns `SHARES` of `match` alone, shape (rows, SHARES); arguments as in `match`.
-
-    Cost:
-        One scan of the candidate's terms; NaN for a query without terms.
-    """
-    fields = len(weight)
-    out = np.full((len(rows), 3), np.nan, dtype=np.float32)
-    frequency, titled = np.zeros(64), np.zeros(64, dtype=np.bool_)
-    for i in range(len(rows)):
-        q0, q1 = query_offsets[owner[i]], query_offsets[owner[i] + 1]
-        if q0 == q1:
-            continue
-        frequency[: q1 - q0] = 0.0
-        titled[: q1 - q0] = False
-        base = rows[i] * fields
-        for f in range(fields):
-            start, stop = offsets[base + f], offsets[base + f + 1]
-            if start == stop:
-                continue
-            gain = weight[f] / (1.0 - b[f] + b[f] * (stop - start) / mean_length[f])
-            for at in range(start, stop):
-                term = terms[at]
-                for t in range(q0, q1):
-                    if query_terms[t] == term:
-                        frequency[t - q0] += gain
-                        titled[t - q0] |= f == 0
-                        break
-        total, most, seen, title = 0.0, 0.0, 0.0, 0.0
-        for t in range(q0, q1):
-            most += idf[t]
-            if frequency[t - q0] > 0.0:
-                seen += idf[t]
-                total += idf[t] * frequency[t - q0] / (k1 + frequency[t - q0])
-            if titled[t - q0]:
-                title += idf[t]
-        out[i, 0], out[i, 1], out[i, 2] = total / most, seen / most, title / most
-    return out
+"""What `rialto.find.holders.held_shares` says of each candidate: BM25F and the idf of the words found, anywhere and in the title,
+as shares of the most."""
 
 
 def shares_plain(
@@ -89,7 +37,7 @@ def shares_plain(
     b: NDArray[np.float64],
     k1: float,
 ) -> NDArray[np.float32]:
-    """`shares` in plain numpy, for its test."""
+    """`rialto.find.holders.held_shares` in plain numpy, for its test; arguments as in `match`, shape (rows, SHARES)."""
     table = match_plain(rows, owner, query_offsets, query_terms, idf, offsets, terms, mean_length, weight, b, k1)
     return np.ascontiguousarray(table[:, [MATCH.index(name) for name in SHARES]])
 
@@ -130,6 +78,7 @@ def match(
     """
     fields = len(weight)
     out = np.full((len(rows), 20), np.nan, dtype=np.float32)
+    cover = np.empty(fields)
     for i in range(len(rows)):
         q0, q1 = query_offsets[owner[i]], query_offsets[owner[i] + 1]
         base = rows[i] * fields
@@ -137,7 +86,7 @@ def match(
             out[i, column] = offsets[base + f + 1] - offsets[base + f]
         if q0 == q1:
             continue
-        cover = np.zeros(fields)
+        cover[:] = 0.0
         total, bound, most, seen, found = 0.0, 0.0, 0.0, 0.0, 0
         first, title_hits, names_hits = 1e9, 0, 0
         t0, t1 = offsets[base], offsets[base + 1]
@@ -150,13 +99,15 @@ def match(
             frequency = 0.0
             for f in range(fields):
                 start, stop = offsets[base + f], offsets[base + f + 1]
-                count = 0
-                for at in range(start, stop):
-                    if terms[at] == term:
-                        count += 1
-                        if f == 0 and at - start < first:
-                            first = at - start
+                count = np.int32(0)
+                for at in range(start, stop):  # no branch within: it becomes vector instructions
+                    count += np.int32(terms[at] == term)
                 if count:
+                    if f == 0:
+                        at = start
+                        while terms[at] != term:
+                            at += 1
+                        first = min(first, at - start)
                     cover[f] += w
                     frequency += weight[f] * count / (1.0 - b[f] + b[f] * (stop - start) / mean_length[f])
                     if f == 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import asdict
-from functools import cached_property
 from time import monotonic
 from typing import Any, TypedDict, Unpack
 
@@ -15,13 +14,14 @@ from rialto.errors import BadInput, NothingHere
 from rialto.find.decide import SIZE
 from rialto.find.facets import Counts, check_selections, facet_values
 from rialto.find.found import counted, facets_of, stopped
+from rialto.find.offered import Offered, Typing
 from rialto.find.pipeline import FUSION_KEEP, Search
 from rialto.find.query import Understood
 from rialto.find.records import FacetValue, Result, SearchPage, Selections
 from rialto.find.retrieve import BROWSE_K
 from rialto.find.rules import effects
 from rialto.find.shelves import SORTS
-from rialto.find.suggest import Suggester, Suggestion
+from rialto.find.suggest import Suggestion
 from rialto.records import hash64
 from rialto.spine.explain import Fate
 from rialto.spine.explain import explain as fates_of
@@ -45,21 +45,27 @@ class Pages:
 
     def __init__(self, search: Search, queries: Mapping[str, float] | None = None) -> None:
         self.search, self._queries = search, queries
-
-    @cached_property
-    def _suggester(self) -> Suggester:
-        """Made when first asked for: a search that is never typed into needs none."""
-        return Suggester(self.search.catalogue, self._queries)
+        self.typing, self._offered = Typing(search.catalogue, queries), Offered()
 
     def moved(self, search: Search) -> Pages:
-        """The same pages over a search after a change of some products; suggestions stay as they were made."""
+        """The same pages over a search after a change of some products or rules.
+
+        Suggestions stay as they were made, without the products that left since, are sold out or hidden; those that came are offered
+        from the next `anew` on.
+        """
         other = copy(self)
-        other.search = search
+        other.search, other._offered = search, Offered()
         return other
 
     def anew(self, search: Search) -> Pages:
-        """Pages over a search of a new index, with suggestions of its own."""
-        return Pages(search, self._queries)
+        """Pages over a search of a new index, with suggestions of its own, which are made before this returns."""
+        made = Pages(search, self._queries)
+        made.ready()
+        return made
+
+    def ready(self) -> None:
+        """Make the suggestions now: without it whoever types first waits for that."""
+        self.suggest("a")
 
     def page(self, text: str, *, watch: Callable[[Outcome], object] | None = None, **asked: Unpack[Asked]) -> SearchPage:
         """Answer one query with a page; `watch` is given the outcome behind it, for the decision log.
@@ -90,9 +96,9 @@ class Pages:
         """Search inside one facet of what a query finds, over all of its values; see `rialto.find.facets.facet_values`."""
         return values(self.search, text, facet, contains, limit=limit, **asked)
 
-    def suggest(self, prefix: str, *, limit: int = 8) -> list[Suggestion]:
-        """Completions of what was typed so far."""
-        return self._suggester.complete(prefix, limit=limit)
+    def suggest(self, prefix: str, *, limit: int = 8, time_s: float = 0.0) -> list[Suggestion]:
+        """Completions of what was typed so far; what rules hide from every search at `time_s`, seconds since 1970, is not offered."""
+        return self._offered.of(self.search, self.typing, time_s).complete(prefix, limit=limit)
 
 
 class Asked(TypedDict, total=False):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -87,6 +89,8 @@ class Profiles:
         sizes: Attributes whose values are sizes.
         half_life_s: Time in which what was learned halves.
 
+    Threads may learn and read at once; of what two of them learn of one shopper nothing is lost within one process.
+
     Cost:
         A read is one round trip for a batch; 57 numbers a shopper.
     """
@@ -97,12 +101,32 @@ class Profiles:
         if not half_life_s > 0:
             raise BadInput(f"half_life_s is {half_life_s}; wanted seconds above 0.")
         self._store, self._catalogue, self._half_life_s = store, catalogue, half_life_s
-        self._sizes = frozenset(sizes)
-        self._shelf = _shelf(catalogue, self._sizes)
+        self._sizes, self._turn = frozenset(sizes), Lock()
+        self._shelf = _shelf(catalogue, self._sizes, np.arange(len(catalogue)))
 
-    def over(self, catalogue: Catalogue) -> Profiles:
-        """The same profiles over another catalogue."""
-        return Profiles(self._store, catalogue, sizes=self._sizes, half_life_s=self._half_life_s)
+    def over(self, catalogue: Catalogue, kept: NDArray[np.int64] | None = None) -> Profiles:
+        """The same profiles over another catalogue.
+
+        Args:
+            catalogue: The products now.
+            kept: Rows of the catalogue before that are its first rows, as they were; None = nothing is known of them.
+
+        Cost:
+            That of the rows that are not kept, and of sorting all prices.
+        """
+        known = np.zeros(0, dtype=np.int64) if kept is None else kept
+        fresh = _shelf(catalogue, self._sizes, np.arange(len(known), len(catalogue)))
+        old = self._shelf
+        other = copy(self)
+        other._catalogue = catalogue
+        other._shelf = _Shelf(
+            *(
+                np.concatenate([a[known], b])
+                for a, b in ((old.brand, fresh.brand), (old.kind, fresh.kind), (old.size, fresh.size))
+            ),
+            level=fresh.level,
+        )
+        return other
 
     def learn(self, shopper: str, kind: str, product_ids: Sequence[str], *, at_s: float) -> None:
         """Add what a shopper did to the profile; products that are not in the catalogue tell nothing.
@@ -123,7 +147,10 @@ class Profiles:
         rows = [self._catalogue.row_of_id[i] for i in product_ids if i in self._catalogue.row_of_id]
         if not shopper or not rows:
             return
-        entity = np.array([_entity(shopper)], dtype=np.int64)
+        with self._turn:
+            self._learn(np.array([_entity(shopper)], dtype=np.int64), kind, rows, at_s)
+
+    def _learn(self, entity: NDArray[np.int64], kind: str, rows: list[int], at_s: float) -> None:
         (held,) = self._store.read(entity, _COLUMNS, at_s=np.finfo(np.float64).max)
         columns = dict(zip(_COLUMNS, held.tolist()))
         last = columns["find.profile.at_s"]
@@ -139,9 +166,14 @@ class Profiles:
         if not shopper:
             return
         entity = np.array([_entity(shopper)], dtype=np.int64)
-        last = float(self._store.read(entity, ["find.profile.at_s"], at_s=np.finfo(np.float64).max)[0, 0])
-        when = at_s if np.isnan(last) else max(at_s, last)
-        self._store.write(entity, {n: np.array([np.nan]) for n in _COLUMNS}, at_s=when)
+        with self._turn:
+            last = float(self._store.read(entity, ["find.profile.at_s"], at_s=np.finfo(np.float64).max)[0, 0])
+            when = at_s if np.isnan(last) else max(at_s, last)
+            self._store.write(entity, {n: np.array([np.nan]) for n in _COLUMNS}, at_s=when)
+
+    def expire(self, *, before_s: float) -> None:
+        """Forget every shopper of whom nothing was learned since `before_s`."""
+        self._store.expire(before_s=before_s)
 
     def read(self, shoppers: Sequence[str], *, at_s: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """Profiles as of `at_s` (shoppers,) as columns, shape (shoppers,) each or (shoppers, slots), NaN without a profile.
@@ -240,29 +272,30 @@ def _price(columns: Mapping[str, float], fade: float, levels: NDArray[np.float64
     return {"find.price.mean": float(mean), "find.price.weight": weight}
 
 
-def _shelf(catalogue: Catalogue, sizes: Collection[str]) -> _Shelf:
-    paths = [split_path(str(p)) for p in catalogue.text("category").tolist()]
+def _shelf(catalogue: Catalogue, sizes: Collection[str], rows: NDArray[np.int64]) -> _Shelf:
+    """Codes of some rows, in their order; levels of all."""
+    paths = [split_path(str(p)) for p in catalogue.text("category")[rows].tolist()]
     cache: dict[tuple[str, str], float] = {("", ""): 0.0}
 
     def code(kind: str, value: str) -> float:
         return cache.setdefault((kind, value), _code(kind, value)) if value else 0.0
 
-    brand = np.array([[code("brand", str(b))] for b in catalogue.text("brand").tolist()]).reshape(-1, 1)
+    brand = np.array([[code("brand", str(b))] for b in catalogue.text("brand")[rows].tolist()]).reshape(-1, 1)
     kind = np.array([[code("type", "/".join(p)), code("type", p[0]) if len(p) > 1 else 0.0] for p in paths]).reshape(-1, 2)
-    return _Shelf(brand, kind, _sizes(catalogue, sizes, code), _levels(catalogue))
+    return _Shelf(brand, kind, _sizes(catalogue, sizes, code, rows), _levels(catalogue))
 
 
-def _sizes(catalogue: Catalogue, sizes: Collection[str], code: Any) -> NDArray[np.float64]:
-    """The first size of each product, shape (products, 1)."""
-    labels, out = catalogue.labels, np.zeros((len(catalogue), 1))
+def _sizes(catalogue: Catalogue, sizes: Collection[str], code: Any, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The first size of each of `rows`, shape (rows, 1)."""
+    labels, out = catalogue.labels, np.zeros((len(rows), 1))
     names = np.array([n in sizes for n in labels.names], dtype=np.bool_)
     if not names.any():
         return out
-    of_pair = np.array(
-        [code("size", str(t)) if names[n] else 0.0 for n, t in zip(labels.pair_name.tolist(), labels.pair_text.tolist())]
-    )
-    entries, counts = entries_of(labels.offsets, np.arange(len(catalogue)))
-    values, owner = of_pair[labels.pair[entries]], np.repeat(np.arange(len(catalogue)), counts)
+    of_pair = np.zeros(len(labels.pair_name))
+    told = np.flatnonzero(names[labels.pair_name])
+    of_pair[told] = [code("size", str(t)) for t in np.asarray(labels.pair_text)[told].tolist()]
+    entries, counts = entries_of(labels.offsets, rows)
+    values, owner = of_pair[labels.pair[entries]], np.repeat(np.arange(len(rows)), counts)
     held = np.flatnonzero(values)[::-1]  # the first of a product is written last
     out[owner[held], 0] = values[held]
     return out
@@ -275,7 +308,8 @@ def _levels(catalogue: Catalogue) -> NDArray[np.float64]:
     out = np.full(len(price), np.nan)
     if not len(known_price):
         return out
-    group = np.unique(catalogue.text("category")[known_price].astype(str), return_inverse=True)[1]
+    codes = dict[str, int]()
+    group = np.array([codes.setdefault(p, len(codes)) for p in catalogue.text("category")[known_price].tolist()], dtype=np.int64)
     order = np.lexsort((price[known_price], group))
     first, last = (np.searchsorted(group[order], group, side=side) for side in ("left", "right"))
     place = np.empty(len(order), dtype=np.int64)

@@ -18,7 +18,7 @@ from rialto.find.asking import batch, read
 from rialto.find.behaviour import BEHAVIOUR, Behaviour, behaviour_features, behaviour_leg, clicks_bonus
 from rialto.find.belong import good_enough
 from rialto.find.catalogue import Catalogue
-from rialto.find.cross import CROSS_DEPTH, blended, cross_features
+from rialto.find.cross import CROSS_DEPTH, Pace, blended, cross_features
 from rialto.find.decide import decider, sort_phase
 from rialto.find.facets import FacetTable
 from rialto.find.features import FEATURES, Knowledge, features, first
@@ -30,10 +30,11 @@ from rialto.find.personal import NAMES as PERSONAL
 from rialto.find.personal import personal
 from rialto.find.query import Understood
 from rialto.find.records import Product, Selections
-from rialto.find.retrieve import Encode, QueryVectors, browse, described, documents, filter_columns, lexical, vector
+from rialto.find.retrieve import Encode, QueryVectors, browse, described, documents, filter_columns, lexical, unit_vectors, vector
 from rialto.find.rules import ruled
 from rialto.find.select import filters
 from rialto.find.shelves import Shelves
+from rialto.find.shrink import LAST_SHARE, SHARE, shrunk
 from rialto.find.weights import DEFAULT, Weights
 from rialto.ports import ModelCard, Models, TextIndex, VectorIndex
 from rialto.records import Candidates, Context, Requests, hash64
@@ -107,6 +108,7 @@ class Search:
         self._encoder_name, self.ranker = names
         self._units = units
         self._given: tuple[str, ModelCard] | None = None
+        self._pace = Pace()  # of reading on this machine: it outlives what is refitted
         self.weights, self.fusion, self.fittings = DEFAULT, Fusion.fixed(), Fittings()
         self.refresh()
 
@@ -136,7 +138,7 @@ class Search:
             self._text.add(numbers[part], fields, {name: values[part] for name, values in columns.items()})
         if self._encode is None or self._vectors is None:
             return None
-        units = _units(self._encode, described(fresh))
+        units = unit_vectors(self._encode, described(fresh))
         held = units.any(axis=1)
         self._vectors.remove(np.concatenate([gone, numbers[~held]]))
         if held.any():
@@ -326,7 +328,8 @@ class Search:
         def score(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.float64]:
             if live is None or models is None or not len(candidates):
                 return previous_score(requests, candidates)
-            return models.score(live[0], matrix(candidates, live[1].inputs))
+            alone = models.score(live[0], matrix(candidates, live[1].inputs))
+            return shrunk(candidates, candidates.column("score").astype(np.float64), alone, _share_of(live[1], SHARE))
 
         profiles = self.fittings.profiles
         steps = [
@@ -347,15 +350,17 @@ class Search:
             return []
         version = live[1].params.get("last", "") if live else ""
         inputs = tuple(json.loads(live[1].params.get("last_inputs", "[]"))) if live else ()
+        share = _share_of(live[1], LAST_SHARE) if live else 1.0
 
         def score(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.float64]:
             if not version or models is None or not len(candidates):
                 return blended(requests, candidates, context)
-            scores = models.score(version, matrix(candidates, inputs))
+            alone = models.score(version, matrix(candidates, inputs))
+            scores = shrunk(candidates, candidates.column("score").astype(np.float64), alone, share)
             unread = np.isnan(candidates.column("cross"))
             return np.where(unread, behind(candidates.column("score")), scores)
 
-        step = cross_features(self.catalogue, read, budget_s=_READING_S)
+        step = cross_features(self.catalogue, read, pace=self._pace, budget_s=_READING_S)
         return [Phase("last", score, otherwise=previous_score, depth=CROSS_DEPTH, features=[step])]
 
 
@@ -379,17 +384,14 @@ def _tuning_of(card: ModelCard) -> tuple[Weights, Fusion]:
     return Weights.of_json(weights) if weights else DEFAULT, Fusion.of_json(fusion) if fusion else Fusion.fixed()
 
 
+def _share_of(card: ModelCard, name: str) -> float:
+    """What the ranker counts next to the order before it; one whose card says nothing of it ranks alone."""
+    return float(card.params.get(name, "1"))
+
+
 def _check_inputs(card: ModelCard, known: Sequence[str]) -> None:
     absent = [name for name in card.inputs if name not in known]
     if absent:
         raise BadInput(
             f"the live {RANKER} reads {absent[:10]}, which the features step does not make; train and promote it again."
         )
-
-
-def _units(encode: Encode, texts: Sequence[str]) -> NDArray[np.float32]:
-    parts = [np.asarray(encode(texts[at : at + _CHUNK]), dtype=np.float32) for at in range(0, len(texts), _CHUNK)]
-    vectors = np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float32)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    usable = np.isfinite(norms) & (norms > 0)
-    return np.ascontiguousarray(np.where(usable, vectors / np.where(usable, norms, 1.0), 0.0), dtype=np.float32)

@@ -20,7 +20,18 @@ from rialto.records import Candidates, Columns, Context, Requests
 from rialto.spine.params import Param
 from rialto.spine.retrieve import Source, empty
 
-__all__ = ["TEXT_FIELDS", "Encode", "QueryVectors", "browse", "described", "documents", "filter_columns", "lexical", "vector"]
+__all__ = [
+    "TEXT_FIELDS",
+    "Encode",
+    "QueryVectors",
+    "browse",
+    "described",
+    "documents",
+    "filter_columns",
+    "lexical",
+    "unit_vectors",
+    "vector",
+]
 
 LEXICAL_K = Param("find.retrieve.lexical", 1000, low=0, high=100_000, unit="candidates", doc="Candidates of the lexical leg.")
 VECTOR_K = Param("find.retrieve.vector", 200, low=0, high=100_000, unit="candidates", doc="Candidates of the vector leg.")
@@ -29,6 +40,7 @@ MATCH_SHARE = Param("find.retrieve.match_share", 0.0, low=0, high=1, unit="share
 
 _OTHERS = 5  # another writing of the query brings this part of the leg's candidates
 
+_CHUNK = 2048  # texts that an encoder is given at a time
 _LONGEST = 2_000  # characters of an attribute's value that the lexical leg filters by; the filters after it hold any
 
 TEXT_FIELDS = DEFAULT.fields()
@@ -179,6 +191,12 @@ def browse(catalogue: Catalogue, shelves: Shelves | None = None) -> Source:
 
 
 def _candidates(parts: Sequence[Hits], score: str, rank: str) -> Candidates:
+    if len(parts) == 1:
+        own = parts[0]
+        columns = {rank: np.arange(1.0, len(own.ids) + 1.0, dtype=np.float32)}
+        if score:
+            columns[score] = own.scores.astype(np.float32)
+        return Candidates(np.array([0, len(own.ids)]), own.ids, columns)
     counts = np.array([len(h.ids) for h in parts], dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     ids = np.concatenate([np.zeros(0, dtype=np.int64), *(h.ids for h in parts)])
@@ -206,3 +224,12 @@ def _objects(values: Sequence[object]) -> NDArray[np.object_]:
     for at, value in enumerate(values):
         out[at] = value
     return out
+
+
+def unit_vectors(encode: Encode, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Vectors of length 1, shape (texts, dimensions), a chunk at a time; a row of zeros where there is nothing to encode."""
+    parts = [np.asarray(encode(texts[at : at + _CHUNK]), dtype=np.float32) for at in range(0, len(texts), _CHUNK)]
+    vectors = np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float32)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    usable = np.isfinite(norms) & (norms > 0)
+    return np.ascontiguousarray(np.where(usable, vectors / np.where(usable, norms, 1.0), 0.0), dtype=np.float32)

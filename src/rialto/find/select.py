@@ -202,4 +202,11 @@ def _asks(requests: Requests) -> NDArray[np.bool_]:
 
 
 def _asks_nothing(requests: Requests) -> bool:
-    return not _asks(requests).any()
+    if len(requests) > 1:
+        return not _asks(requests).any()
+    return all(s == "" and low != low and high != high for s, low, high in zip(*_columns(requests)))
+
+
+def _columns(requests: Requests) -> tuple[list[str], list[float], list[float]]:
+    selections, low, high = (requests.column(n).tolist() for n in ("selections", "price_low", "price_high"))
+    return selections, low, high

@@ -55,10 +55,12 @@ def standing(
             if best_text > 0:
                 out[1, i] = bm25[i] / best_text
             out[2, i] = cosine[i] - best_cosine
-            text, near = 1, 1
-            for j in range(offsets[q], offsets[q + 1]):
-                text += bm25[j] > bm25[i] or (bm25[j] == bm25[i] and ids[j] < ids[i])
-                near += cosine[j] > cosine[i] or (cosine[j] == cosine[i] and ids[j] < ids[i])
+            text, near = np.int32(1), np.int32(1)
+            words, meaning, own = bm25[i], cosine[i], ids[i]
+            for j in range(offsets[q], offsets[q + 1]):  # no branch within: it becomes vector instructions
+                before = ids[j] < own
+                text += np.int32((bm25[j] > words) | ((bm25[j] == words) & before))
+                near += np.int32((cosine[j] > meaning) | ((cosine[j] == meaning) & before))
             total = np.float32(0)
             if bm25[i] == bm25[i]:
                 out[3, i] = text

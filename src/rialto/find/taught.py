@@ -10,7 +10,7 @@ from rialto.find.fusion import Fusion
 from rialto.find.judgments import Judged
 from rialto.find.pipeline import Search
 from rialto.find.train import grades_of
-from rialto.find.tune import counted, gained, strengths, tuned
+from rialto.find.tune import counted, strengths, tuned
 from rialto.records import Candidates
 from rialto.spine.evaluate import best_dcg
 
@@ -41,7 +41,7 @@ def taught(search: Search, judged: Judged, seen: Candidates) -> Search:
     ideal = best_dcg(few.judgments)
     weights = tuned(words, grades, ideal, start=search.weights)
     strong = rows.with_columns({"bm25f_share": strengths(words, weights).astype(np.float32)})
-    return search.tuned(weights, Fusion.fit(strong, grades, lambda scores: gained(rows, scores, grades, ideal)))
+    return search.tuned(weights, Fusion.fit(strong, grades))
 
 
 def joined(parts: Sequence[Candidates]) -> Candidates:

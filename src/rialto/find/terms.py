@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from unicodedata import combining, normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.find.catalogue import Catalogue
+from rialto.find.holders import Holders
 
 __all__ = ["FIELDS", "Terms", "analyse", "fold", "stem"]
 
@@ -21,6 +22,7 @@ _TOKEN = re.compile(r"\d+(?:\.\d+)+|[^\W_]+")
 _JOINED = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)+")
 _POSSESSIVE = re.compile(r"(?<=\w)['’]s\b")
 _MOST = 512  # terms of one field that are kept
+_ASKED = 64  # queries whose words are kept as numbers: the steps of one run ask again
 
 
 def fold(text: str) -> str:
@@ -89,6 +91,33 @@ class Terms:
     terms: NDArray[np.int32]
     frequency: NDArray[np.int32]
     mean_length: NDArray[np.float64]
+    _holders: list[Holders] = field(default_factory=list, repr=False, compare=False)
+    _asked: dict[tuple[str, ...], tuple[NDArray[np.int32], NDArray[np.float64]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @property
+    def holders(self) -> Holders:
+        """The same by term; made when first asked for, 5 bytes a term of a product."""
+        if not self._holders:
+            self._holders.append(Holders.of(self.offsets, self.terms, len(self.vocabulary), len(FIELDS)))
+        return self._holders[0]
+
+    def asked(self, words: tuple[str, ...]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Numbers and idf of a query's words; those of the latest few queries are kept."""
+        held = self._asked.get(words)
+        if held is None:
+            numbers = self.numbers(words)
+            held = numbers, self.idf(numbers)
+            if len(self._asked) >= _ASKED:
+                self._asked.clear()
+            self._asked[words] = held
+        return held
+
+    def held_as(self, before: Terms, kept: NDArray[np.int64], fresh: int) -> Terms:
+        """The same terms, with what `before` had made by term: its rows `kept` moved up, and `fresh` rows came behind them."""
+        self._holders[:] = [m for h in before._holders if (m := h.moved(kept, fresh)) is not None]
+        return self
 
     @property
     def products(self) -> int:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rialto.errors import BadInput, BadRow, EngineBusy, EngineLost, known
 from rialto.local.bm25f import ForwardIndex
 from rialto.local.clauses import Filters, any_of
+from rialto.local.postings import best_first
 from rialto.local.words import Analyser
 from rialto.ports import Hits, TextField, TextQuery
 from rialto.records import Columns
@@ -129,6 +130,8 @@ class TantivyText:
         with self._lock:
             self._refresh()
             found = [self._find(query, limit) for query in queries]
+        if len(found) == 1:
+            return Hits(np.array([0, len(found[0][0])]), *found[0])
         offsets = np.cumsum([0, *(len(ids) for ids, _ in found)], dtype=np.int64)
         ids = np.concatenate([np.zeros(0, np.int64), *(ids for ids, _ in found)])
         return Hits(offsets, ids, np.concatenate([np.zeros(0), *(scores for _, scores in found)]))
@@ -252,11 +255,12 @@ class TantivyText:
         need = max(1, int(np.ceil(query.match_share * len(words) - 1e-9)))
         if len(there) < need or not len(self):
             return np.zeros(0, np.int64), np.zeros(0)
-        slots = self._best(self._boolean(there, need, filters), max(limit, self._candidates), limit)
         terms = np.array([vocabulary[term] for term in dict.fromkeys(term for word in there for term in word)], np.int32)
-        scores, ids = self._forward.score(terms, slots), self._forward.ids[slots]
-        order = np.lexsort((ids, -scores))[:limit]
-        return ids[order], scores[order]
+        found = None if filters or need > 1 else self._forward.matching(terms)
+        if found is None:
+            slots = self._best(self._boolean(there, need, filters), max(limit, self._candidates), limit)
+            found = slots, self._forward.score(terms, slots)
+        return best_first(self._forward.ids[found[0]], found[1], limit)
 
     def _boolean(self, words: list[list[str]], need: int, filters: list[tuple[Any, tantivy.Query]]) -> tantivy.Query:
         term = {t: tantivy.Query.term_query(self._schema, "words", t, "freq") for word in words for t in word}

@@ -156,17 +156,18 @@ class UsearchVectors:
     def _climb(
         self, unit: NDArray[np.float32], limit: int, rows: NDArray[np.int64] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        allowed = np.ones(len(self._rows), np.bool_) if rows is None else np.zeros(len(self._rows), np.bool_)
-        if rows is not None:
-            allowed[rows] = True
-        wanted = min(limit, int(allowed.sum()))
+        every = len(self._rows)
+        passing = every if rows is None else len(rows)
         # All of a full index pass; of a filtered one twice as many are asked for, as they are not spread evenly.
-        depth = limit + 16 if rows is None else int(2 * limit * len(allowed) / max(1, wanted and int(allowed.sum())))
-        while depth < len(self._rows) // 2:
+        depth = limit + 16 if rows is None else int(2 * limit * every / max(1, passing))
+        allowed = None if rows is None else np.zeros(every, np.bool_)
+        if allowed is not None:
+            allowed[rows] = True
+        while depth < every // 2:
             numbers = _keys(np.asarray(self._graph.search(unit, depth).keys).view(np.int64)).view(np.int64)
-            found = np.array([self._rows.row_of[number] for number in numbers.tolist()], np.int64)
-            found = found[allowed[found]]
-            if len(found) >= wanted:
+            found = np.array(list(map(self._rows.row_of.__getitem__, numbers.tolist())), np.int64)
+            found = found if allowed is None else found[allowed[found]]
+            if len(found) >= min(limit, passing):
                 return self._rows.scan(unit, limit, np.sort(found))
             depth *= 4
         return self._rows.scan(unit, limit, rows)

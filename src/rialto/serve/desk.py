@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from rialto.app.systems import Systems
 from rialto.errors import NothingHere
 from rialto.find.pipeline import Search
-from rialto.find.quality import Quality, report
 from rialto.find.rules.rule import ACTIONS, INTENTS
 from rialto.serve.shown import picture_path, product_path
 from rialto.serve.sides import HIDDEN, Side, run, side
@@ -67,7 +66,7 @@ def router(systems: Systems, templates: Jinja2Templates, clock: Callable[[], flo
     routes = APIRouter(tags=["find"])
     _pages(routes, systems, templates)
     _quality(routes, systems, templates)
-    bare = _Bare()
+    bare, deadline_s = _Bare(), systems.engines.settings.serve.deadline_ms / 1000.0
 
     @routes.post("/api/find/compare")
     def compare(asked: Annotated[Comparing, Body()]) -> Compared:
@@ -77,9 +76,12 @@ def router(systems: Systems, templates: Jinja2Templates, clock: Callable[[], flo
         """
         search, time_s = systems.shop.search, clock()
         a, b = (
-            run(search if c.rules else bare.of(search), asked.text, c.params, size=asked.size, undo=asked.undo, time_s=time_s)
+            run(
+                search if c.rules else bare.of(search), asked.text, c.params, size=asked.size, undo=asked.undo, time_s=time_s,
+                deadline_s=deadline_s,
+            )
             for c in (asked.a, asked.b)
-        )
+        )  # fmt: skip
         ids = [{r.product.id for r in made.page.results} for made in (a, b)]
         product = _brief(search, asked.product) if asked.product else None
         return Compared(a=side(a, b, asked.product), b=side(b, a, asked.product), shared=len(ids[0] & ids[1]), product=product)
@@ -138,15 +140,10 @@ _NAMED = 24  # products shown with a finding
 
 
 def _quality(routes: APIRouter, systems: Systems, templates: Jinja2Templates) -> None:
-    held: dict[str, Quality] = {}
-
     @routes.get("/desk/quality", response_class=HTMLResponse, include_in_schema=False)
     def quality(request: Request, kind: Annotated[str, Query(max_length=100)] = "") -> Response:
         catalogue = systems.shop.search.catalogue
-        if (found := held.get(catalogue.version)) is None:
-            found = report(catalogue)
-            held.clear()
-            held[catalogue.version] = found
+        found = systems.inspected.of(catalogue)
         some = [f for f in found.findings if not kind or f.kind == kind]
         rows = {i: catalogue.row_of_id.get(i) for f in some for i in f.products[:_NAMED]}
         titles = {i: str(catalogue.text("title")[row]) for i, row in rows.items() if row is not None}

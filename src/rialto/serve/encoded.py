@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from math import isfinite
@@ -10,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi.responses import Response
+from pydantic_core import to_json
 
 from rialto.find.category import CategoryPage
 from rialto.find.records import Facet, FacetValue, Product, SearchPage
@@ -21,8 +21,8 @@ Label = Callable[[Facet, FacetValue], str]
 
 
 def sent(data: object) -> Response:
-    """Data as a JSON response."""
-    return Response(json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False), media_type="application/json")
+    """Data as a JSON response; a number that is not finite is null."""
+    return Response(to_json(data, inf_nan_mode="null"), media_type="application/json")
 
 
 def product_data(p: Product) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from threading import Lock
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path, Query, Response
@@ -12,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from rialto.app.live import Job
 from rialto.app.systems import Systems
 from rialto.app.updates import Updated
-from rialto.find.quality import Quality, report
 
 __all__ = ["router"]
 
@@ -135,19 +133,11 @@ def _index(routes: APIRouter, systems: Systems) -> None:
 
 
 def _quality(routes: APIRouter, systems: Systems) -> None:
-    lock, held = Lock(), dict[str, Quality]()
-
     @routes.get("/quality")
     def quality() -> QualityOut:
         """What is wrong with the catalogue as it is now; looked at once for each version of it, which takes a second and more."""
         catalogue = systems.shop.search.catalogue
-        with lock:
-            if catalogue.version not in held:
-                made = report(catalogue)
-                held.clear()
-                held[catalogue.version] = made
-            found = held[catalogue.version]
-        return QualityOut.model_validate({**found.to_json(), "version": catalogue.version})
+        return QualityOut.model_validate({**systems.inspected.of(catalogue).to_json(), "version": catalogue.version})
 
 
 def _updated(made: Updated) -> UpdatedOut:

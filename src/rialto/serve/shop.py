@@ -7,9 +7,10 @@ from dataclasses import replace
 from threading import Lock
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query, Request
+from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
+from pydantic import BaseModel, Field
 
 from rialto.app.secret import shopper_key
 from rialto.app.systems import Systems
@@ -25,12 +26,19 @@ __all__ = ["router"]
 Asked = Annotated[Ask, Depends(asked)]
 
 
+class Forgotten(BaseModel):
+    """That nothing is known of a shopper any more."""
+
+    forgotten: bool = Field(description="False where the service keeps no profiles at all.")
+
+
 def router(systems: Systems, templates: Jinja2Templates, clock: Callable[[], float]) -> APIRouter:
     """Routes under /shop and /api/find; times come from `clock`, seconds since 1970."""
     front = _front(systems, clock)
     routes = APIRouter(tags=["find"])
     _pages(routes, front, templates)
     _api(routes, front)
+    _shoppers(routes, front)
     return routes
 
 
@@ -151,7 +159,19 @@ def _api(routes: APIRouter, front: Callable[[], Storefront]) -> None:
         """One product by the shop's own id."""
         return shown.product_out(front().product(name))
 
+
+def _shoppers(routes: APIRouter, front: Callable[[], Storefront]) -> None:
     @routes.post("/api/find/events", status_code=202)
     def events(happened: Annotated[list[Happened], Body(min_length=1, max_length=1000)]) -> Counted:
         """Take impressions, clicks, carts and purchases; durable when answered, all of them or, where one is wrong, none."""
         return Counted(counted=front().write(happened))
+
+    @routes.delete("/api/find/shoppers/{shopper:path}")
+    def forget(
+        shopper: Annotated[str, Path(min_length=1, max_length=200, description="The shop's own id, as in events.")],
+    ) -> Forgotten:
+        """Forget what a shopper has shown to like; a shopper of whom nothing is known is no error.
+
+        A shopper who wants no profile is one whose `shopper` the shop leaves out: searches and events are then nobody's.
+        """
+        return Forgotten(forgotten=front().forget(shopper))

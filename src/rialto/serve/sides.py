@@ -147,9 +147,14 @@ def overrides(given: Mapping[str, Value]) -> dict[str, Value]:
     return dict(given)
 
 
-def run(search: Search, text: str, given: Mapping[str, Value], *, size: int, undo: Collection[str], time_s: float) -> Run:
+def run(
+    search: Search, text: str, given: Mapping[str, Value], *, size: int, undo: Collection[str], time_s: float,
+    deadline_s: float = float("inf"),
+) -> Run:  # fmt: skip
     """Search once as shoppers do, with overrides, explained; nothing is logged, as nobody shops here."""
-    made, outcome = answer(search, text, size=size, undo=undo, explain=True, params=overrides(given), time_s=time_s)
+    made, outcome = answer(
+        search, text, size=size, undo=undo, explain=True, params=overrides(given), time_s=time_s, deadline_s=deadline_s
+    )
     told: dict[str, tuple[str, ...]] = {}
     for e in made.rules:
         told[e.product] = (*told.get(e.product, ()), e.told)

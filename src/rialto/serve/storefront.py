@@ -113,7 +113,7 @@ class Storefront:
 
     def suggest(self, prefix: str, *, limit: int = 8) -> list[Suggestion]:
         """Completions of what was typed so far, of each kind a few, so that many past queries leave room for products."""
-        return self._pages.suggest(prefix, limit=limit)
+        return self._pages.suggest(prefix, limit=limit, time_s=self._counter.clock())
 
     def write(self, happened: Sequence[Happened]) -> int:
         """Write what shoppers did, durably, all of it or, where one event is wrong, nothing; then learn who likes what."""
@@ -125,6 +125,14 @@ class Storefront:
                 if h.shopper and h.kind in WORTH:
                     profiles.learn(pseudonym(h.shopper, self._counter.key), h.kind, [h.product], at_s=f.time_s)
         return len(happened)
+
+    def forget(self, shopper: str) -> bool:
+        """Forget what a shopper has shown to like; True where profiles are kept at all. The log holds pseudonyms alone, and stays."""
+        profiles = self.shop.search.fittings.profiles
+        if profiles is None:
+            return False
+        profiles.forget(pseudonym(shopper, self._counter.key), at_s=self._counter.clock())
+        return True
 
     def _asked(self, ask: Ask, number: int | None = None, time_s: float | None = None) -> Asked:
         c = self._counter
@@ -150,4 +158,5 @@ class Storefront:
             raise BadRow(row, "request", h.request, "the id of a search, below 2^64")
         if "\x00" in h.id:
             raise BadInput(f"row {row}: the event's id holds a NUL; wanted text.")
-        return Feedback(h.kind, int(h.request), number, h.value, self._counter.clock() if h.time_s is None else h.time_s, h.id)
+        now = self._counter.clock()  # a clock that is ahead would have all that follows count as older than what is known
+        return Feedback(h.kind, int(h.request), number, h.value, now if h.time_s is None else min(h.time_s, now), h.id)

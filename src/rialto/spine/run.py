@@ -139,7 +139,7 @@ def joined(candidates: Candidates, near: NDArray[np.int64] | None, now: Candidat
         return candidates.with_columns({n: spread(v, near, len(candidates)) for n, v in fresh.items()})
     # Features are float32 columns, dozens of them: one block is filled instead.
     block = np.full((len(fresh), len(candidates)), np.nan, dtype=np.float32)
-    block[:, near] = np.stack(list(fresh.values()))
+    block[:, near] = np.concatenate(list(fresh.values())).reshape(len(fresh), len(near))
     return candidates.with_columns(dict(zip(fresh, block)))
 
 

@@ -113,10 +113,13 @@ def test_the_blocked_the_hidden_the_sold_out_and_the_unanswered_are_not_offered(
 
 
 def test_a_product_sold_out_a_moment_ago_is_withheld(small: Catalogue) -> None:
-    s = Suggester(small)
-    s.withhold(np.array([4, 1234, -1]))
+    whole = Suggester(small)
+    s = whole.without(np.array([4, 1234, -1]))
     found = {t for p in ("thin", "laptop", "volt lap") for t in texts(s.complete(p))}
     assert "Thin laptop 14" not in found and "Heavy laptop 17" in found
+    assert "Thin laptop 14" in texts(whole.complete("thin"))
+    none = s.without(whole.numbers)
+    assert not texts(none.complete("laptop"), "product") and "Heavy laptop 17" in texts(s.complete("laptop"))
 
 
 def test_a_bare_text_as_block_list_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,7 @@ def _end(cut: float, below: float, step: float, *, money: bool) -> float:
     return below
 
 
+@lru_cache(maxsize=8192)  # pages of one shop ask about the same few ends again and again
 def roundest(low: float, high: float, step: float) -> float:
     """The number with the fewest digits above `low` and up to `high`, a multiple of `step` where that is not 0; `low` < `high`.
 

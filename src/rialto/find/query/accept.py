@@ -1,71 +1,43 @@
-"""Whether a mending is believed: a logistic model of its gain, its cost and what the words are, learned from right and wrong ones."""
+"""Whether a mending is believed: a logistic model over steps of what is known of a change, learned from right and wrong ones."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from rialto.errors import BadInput
 
-__all__ = ["FEATURES", "Acceptor", "Mending"]
+__all__ = ["FEATURES", "Acceptor"]
 
 FEATURES = (
-    "gain", "cost", "likely", "shop", "known", "known_likely", "known_shop", "letters", "around", "others", "words", "pieces", "first",
-    "gain_letter", "cost_letter", "shop_around", "one",
+    "cost", "context_known", "context_unknown", "likely", "typed_likely", "typed_unknown", "typed_checked", "typed_shop", "shop", "checked",
+    "follows", "followed", "typed_follows", "typed_followed", "letters", "distance", "first", "last", "same_length", "same_letters", "undoubled",
+    "sound", "plural", "words", "pieces", "others", "others_shop", "gap", "rank", "lead", "share", "glued", "by_stem", "per_word",
 )  # fmt: skip
-_SCALE = np.array([10.0, 5.0, 3.0, 1.0, 1.0, 3.0, 1.0, 3.0, 0.5, 2.0, 0.5, 0.5, 0.5, 1.0, 0.5, 0.5, 1.0])
-_RIDGE = 0.3
-_UNKNOWN = -22.0  # log P of a word that nothing knows
-
-
-@dataclass(frozen=True, slots=True)
-class Mending:
-    """One change that the cheapest reading makes.
-
-    Args:
-        gain: Cost of leaving it as typed, less the cost of the change, in context.
-        cost: -log P(typed | meant).
-        likely: Least log P of the words meant; `shop`: the shop's own texts hold them all.
-        typed_likely: Greatest log P of the words typed, NaN = nothing knows one of them; `typed_shop`: the shop holds one of them.
-        letters: Letters typed. `around`: share of the other words that the shop holds, of `others`.
-        words, pieces: Words meant and typed. `first`: the first letter stays.
-    """
-
-    gain: float
-    cost: float
-    likely: float
-    shop: bool
-    typed_likely: float
-    typed_shop: bool
-    letters: int
-    around: float
-    others: int
-    words: int
-    pieces: int
-    first: bool
-
-    def features(self) -> NDArray[np.float64]:
-        """What the model sees, shape (features,), scaled."""
-        known = self.typed_likely == self.typed_likely
-        row = [
-            min(self.gain, 40.0), self.cost, self.likely + 11.0, self.shop, known, (self.typed_likely if known else _UNKNOWN) + 17.0,
-            self.typed_shop, self.letters - 7.0, self.around, min(self.others, 6), self.words - 1, self.pieces - 1, self.first,
-            self.gain / self.letters, self.cost / self.letters, self.shop * self.around, 1.0,
-        ]  # fmt: skip
-        return np.array(row, dtype=np.float64) / _SCALE
+_RIDGE = 1.0
+_STEPS = 9  # of a feature at most
+_HARM = 0.018  # share of good queries that may be changed
+_ENOUGH_GOOD = 200  # good queries from which the threshold is read
+_TURNS = 8  # of Newton's method
 
 
 @dataclass(frozen=True)
 class Acceptor:
-    """Weights of a logistic model, shape (features,), and how sure they are: the inverse of their covariance, (features, features)."""
+    """A logistic model: each feature as it is, and one weight more for each step that it is past.
 
+    Args:
+        edges: Feature -> its steps, rising.
+        weights: Of the constant, the features, and all steps in order, shape (1 + features + steps,).
+        believed: Least log-odds for a change to be made.
+    """
+
+    edges: tuple[tuple[float, ...], ...]
     weights: NDArray[np.float64]
-    precision: NDArray[np.float64]
+    believed: float
 
     @classmethod
     def default(cls) -> Acceptor:
@@ -73,58 +45,65 @@ class Acceptor:
         return cls.of_json(files("rialto.find").joinpath("data/accept.json").read_text(encoding="utf-8"))
 
     @classmethod
-    def untrained(cls) -> Acceptor:
-        """Believes everything that gains."""
-        size = len(FEATURES)
-        return cls(np.eye(size)[-1] * 9.0, np.eye(size) * _RIDGE)
+    def fitted(cls, x: NDArray[np.float64], right: NDArray[np.bool_], *, believed: float) -> Acceptor:
+        """Learn from changes, rows of features, and whether each was right: ridge regression of the log-odds.
 
-    def log_odds(self, mending: Mending) -> float:
-        """log(P(right) / P(wrong)) of a mending."""
-        return float(mending.features() @ self.weights)
+        About a second for 40,000 changes.
 
-    def train(self, x: NDArray[np.float64], right: NDArray[np.bool_], *, fresh: bool = False) -> Acceptor:
-        """Learn from mendings, rows of features, and whether each was right, with this model as Gaussian prior (`fresh`: none).
-
-        Source:
-            Spiegelhalter & Lauritzen (1990), "Sequential updating of conditional probabilities", Networks 20: Laplace's approximation.
+        Raises:
+            BadInput: there are no rows, or they are not of `FEATURES`.
         """
-        if not len(x):
+        if not len(x) or x.shape[1] != len(FEATURES):
+            raise BadInput(f"changes of shape {x.shape}; wanted rows of {len(FEATURES)} features.")
+        steps = np.quantile(x, np.linspace(0.0, 1.0, _STEPS + 2)[1:-1], axis=0).T
+        edges = tuple(tuple(np.unique(np.round(s, 3)).tolist()) for s in steps)
+        made = cls(edges, np.zeros(1 + len(FEATURES) + sum(map(len, edges))), believed)
+        return replace(made, weights=_newton(made._spread(x), right.astype(np.float32)))
+
+    def log_odds(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """log(P(right) / P(wrong)) of changes, rows of features; shape (changes,)."""
+        return (self._spread(x) @ self.weights).astype(np.float64)
+
+    def careful(self, best: NDArray[np.float64]) -> Acceptor:
+        """This one, believing what at most 1.8 % of good queries reach; `best`: the greatest log-odds of a change of each."""
+        if len(best) < _ENOUGH_GOOD:
             return self
-        size = len(FEATURES)
-        at, sure = (np.zeros(size), np.eye(size) * _RIDGE) if fresh else (self.weights, self.precision)
-        y = right.astype(np.float64)
+        return replace(self, believed=float(np.quantile(best, 1.0 - _HARM)))
 
-        def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            z, away = x @ w, w - at
-            value = np.sum(np.logaddexp(0.0, z) - y * z) + 0.5 * away @ sure @ away
-            return float(value), x.T @ (1.0 / (1.0 + np.exp(-z)) - y) + sure @ away
-
-        w = np.asarray(minimize(loss, at, jac=True, method="L-BFGS-B").x)
-        p = 1.0 / (1.0 + np.exp(-(x @ w)))
-        return Acceptor(w, sure + (x * (p * (1.0 - p))[:, None]).T @ x)
+    def _spread(self, x: NDArray[np.float64]) -> NDArray[np.float32]:
+        steps = [x[:, j : j + 1] > np.array(e)[None] for j, e in enumerate(self.edges)]
+        return np.concatenate([np.ones((len(x), 1)), x / 10.0, *steps], axis=1, dtype=np.float32)
 
     def to_json(self) -> str:
         """One JSON object."""
-        return json.dumps(
-            {
-                "features": FEATURES,
-                "weights": np.round(self.weights, 3).tolist(),
-                "precision": np.round(self.precision, 2).tolist(),
-            }
-        )
+        edges = [list(e) for e in self.edges]
+        weights = np.round(self.weights, 3).tolist()
+        return json.dumps({"features": FEATURES, "edges": edges, "weights": weights, "believed": round(self.believed, 3)})
 
     @classmethod
     def of_json(cls, text: str) -> Acceptor:
         """What `to_json` wrote; `BadInput` says what is wrong with it."""
         try:
             data = json.loads(text)
-            weights, precision = np.array(data["weights"], dtype=np.float64), np.array(data["precision"], dtype=np.float64)
-            if (
-                tuple(data["features"]) != FEATURES
-                or weights.shape != (len(FEATURES),)
-                or precision.shape != (len(FEATURES),) * 2
-            ):
-                raise ValueError(f"of features {data['features']}; wanted {FEATURES}")
+            edges = tuple(tuple(float(v) for v in e) for e in data["edges"])
+            weights, believed = np.array(data["weights"], dtype=np.float64), float(data["believed"])
+            wanted = (1 + len(FEATURES) + sum(map(len, edges)),)
+            if tuple(data["features"]) != FEATURES or len(edges) != len(FEATURES) or weights.shape != wanted:
+                raise ValueError(f"of features {data['features']} and {weights.shape} weights; wanted {FEATURES} and {wanted}")
         except (ValueError, TypeError, KeyError) as e:
             raise BadInput(f"this is no acceptor: {e}; wanted what Acceptor.to_json wrote.") from None
-        return cls(weights, precision)
+        return cls(edges, weights, believed)
+
+
+def _newton(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Weights of a logistic ridge regression, by iteratively reweighted least squares."""
+    w = np.zeros(x.shape[1])
+    for _ in range(_TURNS):
+        p = 1.0 / (1.0 + np.exp(-np.clip(x @ w.astype(np.float32), -30.0, 30.0)))
+        slope = x.T @ (p - y) + _RIDGE * w
+        curve = (x * (p * (1.0 - p))[:, None]).T @ x + _RIDGE * np.eye(len(w))
+        step = np.linalg.solve(curve.astype(np.float64), slope)
+        w -= step
+        if float(np.abs(step).max()) < 1e-3:
+            break
+    return w

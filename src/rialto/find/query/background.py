@@ -1,4 +1,4 @@
-"""A list of English words and pairs of words with their frequencies, from the symspellpy package where it is installed."""
+"""Lists of English words and pairs of words with their frequencies, from the package that holds them where it is installed."""
 
 from __future__ import annotations
 
@@ -28,28 +28,36 @@ class Background:
 
     @classmethod
     def english(cls) -> Background:
-        """Words of English and pairs of them: symspellpy's where it is installed, none where it is not; read once.
+        """Words of English and pairs of them: symspellpy's, where it is installed; read once.
 
         Source:
-            symspellpy (MIT): Google Books Ngram counts of the 82,834 words in SCOWL and 242,342 pairs. They are read where they are
-            installed, and not copied.
+            symspellpy (MIT): Google Books Ngram counts of the 82,834 words in SCOWL and 242,342 pairs. They are not copied.
         """
         return _symspell()
 
     def with_words(self, words: Iterable[str]) -> Background:
         """These and `words`, each at least as common as one word in ten million."""
         least = 1e-7 * max(sum(self.words.values()), 1e7)
-        return Background({**self.words, **{w: max(self.words.get(w, 0.0), least) for w in words}}, self.pairs)
+        more = {w: max(self.words.get(w, 0.0), least) for w in words}
+        return Background({**self.words, **more}, self.pairs)
 
 
 @cache
 def _symspell() -> Background:
-    found = find_spec("symspellpy")
-    folder = Path(found.origin).parent if found is not None and found.origin is not None else Path()
-    if found is None or not ((folder / _WORDS).is_file() and (folder / _PAIRS).is_file()):
+    found = _lists("symspellpy", _WORDS, _PAIRS)
+    if found is None:
         return Background()
-    words = {w[0]: float(w[1]) for w in _lines(folder / _WORDS, 2)}  # read as files: the package itself is never imported
-    return Background(words, {(p[0], p[1]): float(p[2]) for p in _lines(folder / _PAIRS, 3)})
+    words = {w[0]: float(w[1]) for w in _lines(found[0], 2)}
+    return Background(words, {(p[0], p[1]): float(p[2]) for p in _lines(found[1], 3)})
+
+
+def _lists(package: str, words: str, pairs: str) -> tuple[Path, Path] | None:
+    """The two files of an installed package; it is never imported."""
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        return None
+    files = Path(found.origin).parent / words, Path(found.origin).parent / pairs
+    return files if all(f.is_file() for f in files) else None
 
 
 def _lines(file: Path, parts: int) -> list[list[str]]:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["BLANK", "CLASSES", "START", "align", "cost", "points"]
+__all__ = ["BLANK", "CLASSES", "START", "align", "cost", "edits", "points"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -165,3 +165,19 @@ def align(
         out[n] = (kind, i, j, which)
         n += 1
     return out[:n]
+
+
+@njit(cache=True, nogil=True)
+def edits(a: _Points, b: _Points) -> int:
+    """Letters changed, left out, put in, or swapped with their neighbour between a and b, at least."""
+    d = np.zeros((len(a) + 1, len(b) + 1), dtype=np.int64)
+    for i in range(len(a) + 1):
+        for j in range(len(b) + 1):
+            if i == 0 or j == 0:
+                d[i, j] = i + j
+                continue
+            best = min(d[i - 1, j] + 1, d[i, j - 1] + 1, d[i - 1, j - 1] + (a[i - 1] != b[j - 1]))
+            if i > 1 and j > 1 and a[i - 1] == b[j - 2] and a[i - 2] == b[j - 1]:
+                best = min(best, d[i - 2, j - 2] + 1)
+            d[i, j] = best
+    return int(d[len(a), len(b)])

@@ -67,6 +67,7 @@ class Lexicon:
         words: Every known word, sorted.
         log_p: log P(word), shape (words,), float64.
         shop: True where the shop's own texts or queries hold the word, shape (words,).
+        checked: True where a dictionary holds the word, shape (words,).
         back: log of the share that unseen followers of a word get, shape (words,), float64.
         pair: Sorted keys first * words + second, shape (pairs,), int64.
         pair_log_p: log P(second | first), shape (pairs,), float32.
@@ -78,6 +79,7 @@ class Lexicon:
     back: NDArray[np.float64]
     pair: NDArray[np.int64]
     pair_log_p: NDArray[np.float32]
+    checked: NDArray[np.bool_]
 
     @cached_property
     def index(self) -> Mapping[str, int]:
@@ -93,8 +95,12 @@ class Lexicon:
     def follows(self, first: str, second: str) -> bool:
         """Whether a source holds `second` right behind `first`."""
         a, b = self.index.get(first, -1), self.index.get(second, -1)
-        key = a * len(self.words) + b
-        at = int(np.searchsorted(self.pair, key)) if a >= 0 and b >= 0 else len(self.pair)
+        return a >= 0 and b >= 0 and self.behind(a, b)
+
+    def behind(self, first: int, second: int) -> bool:
+        """`follows` of two words by their numbers."""
+        key = first * len(self.words) + second
+        at = int(np.searchsorted(self.pair, key))
         return at < len(self.pair) and int(self.pair[at]) == key
 
     def as_likely_apart(self, first: str, second: str, whole: str) -> bool:
@@ -120,8 +126,9 @@ class Lexicon:
         index = {w: i for i, w in enumerate(words)}
         log_p = np.log([p[w] for w in words]) if words else np.zeros(0)
         shop = np.array([w in queries.words or w in catalogue.words for w in words], dtype=bool)
+        checked = np.array([w in background.words for w in words], dtype=bool)
         back, pair, pair_log_p = _bigrams(sources, index, np.exp(log_p), held)
-        return cls(words, log_p, shop, back, pair, pair_log_p)
+        return cls(words, log_p, shop, back, pair, pair_log_p, checked)
 
 
 def _bigrams(

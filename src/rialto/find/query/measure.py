@@ -62,13 +62,15 @@ def fold_of(text: str, folds: int) -> int:
 
 
 def measure_folds(
-    train: Callable[[Sequence[tuple[str, str]]], Reader], pairs: Sequence[tuple[str, str]], good: Sequence[str], *, folds: int, seed: int = 0,
-    parts: int | None = None,
+    train: Callable[[Sequence[tuple[str, str]], Sequence[str]], Reader], pairs: Sequence[tuple[str, str]], good: Sequence[str], *,
+    folds: int, seed: int = 0, parts: int | None = None,
 ) -> Mapping[str, Measured]:  # fmt: skip
-    """Spelling and harm by cross-validation: each part's pairs are read by a reader trained on the other parts' pairs.
+    """Spelling and harm by cross-validation: each part's texts are read by a reader trained on the other parts'.
+
+    `spelling_exact`; `spelling_harm` of the good queries; `spelling_harm_corrected`, of the corrected texts read again.
 
     Args:
-        train: Makes a reader from training pairs; it must see nothing else of `pairs`.
+        train: Makes a reader from training pairs and good queries; it must see nothing else of `pairs` and `good`.
         pairs: (As typed, as meant); split by what was meant, so that no correction is in both.
         good: Good queries; spread over the parts by hash, each read once, by the reader of its part.
         folds: Parts, 2 or more.
@@ -79,13 +81,18 @@ def measure_folds(
     """
     if folds < 2:
         raise BadInput(f"folds is {folds}; wanted 2 or more.")
-    exact, hurt = list[NDArray[np.float64]](), list[NDArray[np.float64]]()
+    exact, own, hurt = list[NDArray[np.float64]](), list[NDArray[np.float64]](), list[NDArray[np.float64]]()
     for part in range(folds if parts is None else parts):
-        reader = train([p for p in pairs if fold_of(p[1], folds) != part])
-        exact.append(measure_spelling(reader, [p for p in pairs if fold_of(p[1], folds) == part], seed=seed).each)
-        mine = [q for q in good if fold_of(q, folds) == part]
-        hurt.append(harm(reader, mine, seed=seed).each if mine else np.zeros(0))
-    out = {"spelling_exact": _measured(np.concatenate(exact).tolist(), seed, "pairs")}
+        reader = train([p for p in pairs if fold_of(p[1], folds) != part], [q for q in good if fold_of(q, folds) != part])
+        mine = [p for p in pairs if fold_of(p[1], folds) == part]
+        exact.append(measure_spelling(reader, mine, seed=seed).each)
+        own.append(harm(reader, [meant for _, meant in mine], seed=seed).each)
+        others = [q for q in good if fold_of(q, folds) == part]
+        hurt.append(harm(reader, others, seed=seed).each if others else np.zeros(0))
+    out = {
+        "spelling_exact": _measured(np.concatenate(exact).tolist(), seed, "pairs"),
+        "spelling_harm_corrected": _measured(np.concatenate(own).tolist(), seed, "corrected queries"),
+    }
     if good:
         out["spelling_harm"] = _measured(np.concatenate(hurt).tolist(), seed, "good queries")
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -20,8 +21,8 @@ __all__ = ["examples", "train_acceptor", "train_speller", "train_spelling", "wri
 
 _PHRASES = 40_000
 _UNKNOWN = 0.15  # share of the rarer words that the lexicon is not told of
-_ENOUGH = 100  # pairs from which a shop's own acceptor is learned
-_TRUST = 0.02  # how much of the shipped acceptor's sureness stays: it comes from made-up mistypings
+_ENOUGH = 200  # pairs from which a shop's own acceptor is learned
+_BELIEVED = 1.0  # least log-odds for a change to be made where too few good queries tell
 _MISTYPED = 1 / 3  # share of the made-up queries
 _COMMON = 5_000  # words that every lexicon knows
 
@@ -57,22 +58,22 @@ def train_acceptor(background: Background, model: SpellingModel, *, seed: int) -
         {p: n for p, n in background.pairs.items() if not hidden & set(p)},
     )
     lexicon = Lexicon.of(queries=Text.of(()), catalogue=Text.of((p, 1.0) for p in told), background=known)
-    speller = Speller(lexicon, model, acceptor=Acceptor.untrained())
-    pairs = [(mistype(p, rng) if rng.random() < _MISTYPED else p, p) for p in phrases[_PHRASES // 2 :]]
-    x, right = examples(speller, pairs)
-    made = Acceptor.untrained().train(x, right, fresh=True)
-    even = np.eye(len(FEATURES))[-1] * np.log(
-        (1.0 - _MISTYPED) / _MISTYPED
-    )  # as if half the queries were mistyped, as among a shop's pairs
-    return Acceptor(made.weights + even, made.precision)
+    speller = Speller(lexicon, model, acceptor=_blank())
+    typed = [(mistype(p, rng) if rng.random() < _MISTYPED else p, p) for p in phrases[_PHRASES // 2 :]]
+    halves = [examples(speller, typed[h::2]) for h in (0, 1)]
+    good = [np.array([a == b for a, b in typed[h::2]]) for h in (0, 1)]
+    made = _careful(halves, good)
+    return replace(made, believed=max(made.believed, _BELIEVED))  # shoppers use more unknown words than a made-up shop's
 
 
 def train_speller(
-    queries: Text, catalogue: Text, background: Background, pairs: Sequence[tuple[str, str]], *, never: Collection[str] = ()
-) -> Speller:
+    queries: Text, catalogue: Text, background: Background, pairs: Sequence[tuple[str, str]], *, good: Sequence[str] = (),
+    never: Collection[str] = (),
+) -> Speller:  # fmt: skip
     """A speller of a shop's words; `pairs` (as typed, as meant) teach it how its shoppers mistype, what they mean, and what to believe.
 
-    What to believe is learned on halves of the pairs that the lexicon and the error model were not told of.
+    What to believe is learned on halves of the pairs that the lexicon and the error model were not told of, and of `good`, queries that are
+    right: so much that of these, or of what was meant, at most 1.8 % would be changed.
     """
 
     def made(told: Sequence[tuple[str, str]], acceptor: Acceptor) -> Speller:
@@ -80,23 +81,54 @@ def train_speller(
         lexicon = Lexicon.of(queries=asked, catalogue=catalogue, background=background)
         return Speller(lexicon, SpellingModel.default().train(told), never=never, acceptor=acceptor)
 
-    acceptor = Acceptor.default()
-    if len(pairs) >= _ENOUGH:
-        halves = [[p for p in pairs if blake2b(p[1].encode(), digest_size=1).digest()[0] % 2 == h] for h in (0, 1)]
-        found = [examples(made(halves[1 - h], acceptor), [*halves[h], *((m, m) for _, m in halves[h])]) for h in (0, 1)]
-        loose = Acceptor(acceptor.weights, acceptor.precision * _TRUST)
-        acceptor = loose.train(np.concatenate([x for x, _ in found]), np.concatenate([y for _, y in found]))
-    return made(pairs, acceptor)
+    if len(pairs) < _ENOUGH:
+        return made(pairs, Acceptor.default())
+    told = [[p for p in pairs if _half(p[1]) == h] for h in (0, 1)]
+    right = [[(q, q) for q in good if _half(q) == h] for h in (0, 1)]
+    seen, held = list[Examples](), list[NDArray[np.bool_]]()
+    for h in (0, 1):
+        shown = [*told[h], *((m, m) for _, m in told[h]), *right[h]]
+        seen.append(examples(made(told[1 - h], _blank()), shown))
+        first = 2 * len(told[h]) if right[h] else len(told[h])
+        held.append(np.arange(len(shown)) >= first)
+    return made(pairs, _careful(seen, held))
 
 
-def examples(speller: Speller, pairs: Sequence[tuple[str, str]]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """What the speller would change in each typed text, as features, and whether that is right, for the acceptor to learn from."""
-    rows, right = list[NDArray[np.float64]](), list[bool]()
-    for typed, meant in pairs:
-        for mending, before, after in speller.mendings(typed):
-            rows.append(mending.features())
-            right.append(f" {after} " in f" {meant} " and f" {before} " not in f" {meant} ")
-    return np.array(rows).reshape(-1, len(FEATURES)), np.array(right, dtype=bool)
+Examples = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]
+"""Features of changes, whether each is right, and which of the texts it is of."""
+
+
+def examples(speller: Speller, pairs: Sequence[tuple[str, str]]) -> Examples:
+    """What the speller may change in each typed text, and whether that is right, for the acceptor to learn from."""
+    rows, right, of = [np.zeros((0, len(FEATURES)))], list[bool](), list[int]()
+    for at, (typed, meant) in enumerate(pairs):
+        ways, x = speller.ways(typed)
+        rows.append(x.reshape(-1, len(FEATURES)))
+        right += [f" {after} " in f" {meant} " and f" {before} " not in f" {meant} " for before, after in ways]
+        of += [at] * len(ways)
+    return np.concatenate(rows), np.array(right, dtype=bool), np.array(of, dtype=np.int64)
+
+
+def _careful(halves: Sequence[Examples], good: Sequence[NDArray[np.bool_]]) -> Acceptor:
+    """Learned from both halves; how much to believe from the `good` texts of each, by what the other half teaches."""
+    best = list[NDArray[np.float64]]()
+    for h in (0, 1):
+        x, _, of = halves[h]
+        other = Acceptor.fitted(halves[1 - h][0], halves[1 - h][1], believed=_BELIEVED)
+        top = np.full(len(good[h]), -np.inf)
+        np.maximum.at(top, of, other.log_odds(x))
+        best.append(top[good[h]])
+    x, right = np.concatenate([h[0] for h in halves]), np.concatenate([h[1] for h in halves])
+    return Acceptor.fitted(x, right, believed=_BELIEVED).careful(np.concatenate(best))
+
+
+def _blank() -> Acceptor:
+    """Of no weight: for spellers whose changes are only looked at."""
+    return Acceptor(((),) * len(FEATURES), np.zeros(1 + len(FEATURES)), 0.0)
+
+
+def _half(text: str) -> int:
+    return blake2b(text.encode(), digest_size=1).digest()[0] % 2
 
 
 def _phrases(background: Background, rng: np.random.Generator) -> list[str]:

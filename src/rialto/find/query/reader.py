@@ -31,7 +31,7 @@ from rialto.find.records import Rewrite
 
 __all__ = ["Reader"]
 
-_FORMAT, _KEPT, _SHORT = 1, 10_000, 200
+_FORMAT, _KEPT, _SHORT = 2, 10_000, 200
 _ROUNDS = 4  # times that the text is read anew until nothing changes
 _ALTERNATIVES = 4
 _UNDO_ALL = "all"
@@ -79,11 +79,14 @@ class Reader:
         return cls.of_sources(sources, pairs=pairs, parts=parts)
 
     @classmethod
-    def of_sources(cls, sources: Sources, *, pairs: Iterable[tuple[str, str]] = (), parts: Parts | None = None) -> Reader:
-        """Train from counts made before; `pairs` as for `of`."""
+    def of_sources(
+        cls, sources: Sources, *, pairs: Iterable[tuple[str, str]] = (), good: Iterable[str] = (), parts: Parts | None = None
+    ) -> Reader:
+        """Train from counts made before; `pairs` as for `of`, `good`: queries that are right, from which caution is learned."""
         w = sources.writings
         seen = [(w.write(one_writing(a))[0], w.write(one_writing(b))[0]) for a, b in pairs]
-        speller = train_speller(sources.queries, sources.catalogue, sources.background, seen, never=sources.never)
+        right = [w.write(one_writing(q))[0] for q in good]
+        speller = train_speller(sources.queries, sources.catalogue, sources.background, seen, good=right, never=sources.never)
         return cls(speller, w, sources.synonyms, parts or Parts())
 
     def read(self, asked: str, *, undo: Collection[str] = (), price_bounds: bool = True) -> Understood:
@@ -172,8 +175,9 @@ class Reader:
         body = np.frombuffer(json.dumps(head, ensure_ascii=False).encode(), dtype=np.uint8)
         out = io.BytesIO()
         np.savez_compressed(
-            out, head=body, log_p=x.log_p, shop=x.shop, back=x.back, pair=x.pair, pair_log_p=x.pair_log_p, allow_pickle=False
-        )
+            out, head=body, log_p=x.log_p, shop=x.shop, back=x.back, pair=x.pair, pair_log_p=x.pair_log_p, checked=x.checked,
+            allow_pickle=False,
+        )  # fmt: skip
         return out.getvalue()
 
     @classmethod
@@ -184,7 +188,9 @@ class Reader:
                 head = json.loads(z["head"].tobytes())
                 if head["format"] != _FORMAT:
                     raise BadInput(f"the reader is of format {head['format']!r}; wanted {_FORMAT}. Train it again.")
-                lexicon = Lexicon(tuple(head["words"]), z["log_p"], z["shop"], z["back"], z["pair"], z["pair_log_p"])
+                lexicon = Lexicon(
+                    tuple(head["words"]), z["log_p"], z["shop"], z["back"], z["pair"], z["pair_log_p"], z["checked"]
+                )
         except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as e:
             raise BadInput(f"this is no reader of queries: {e}; wanted what Reader.save wrote.") from None
         writings = Writings(head["unit"], head["times"], head["models"], frozenset(head["tokens"]))

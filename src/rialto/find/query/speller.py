@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rialto.find.query.accept import Acceptor, Mending
+from rialto.find.query.accept import Acceptor
+from rialto.find.query.changes import changes
 from rialto.find.query.channel import SpellingModel
 from rialto.find.query.edits import BLANK, START
 from rialto.find.query.lattice import Edge, cheapest
-from rialto.find.query.lexicon import Lexicon, follow_row
+from rialto.find.query.lexicon import Lexicon
 from rialto.find.query.nearby import Nearby
 from rialto.find.records import Rewrite
 from rialto.find.terms import fold, stem
@@ -28,13 +30,11 @@ _CHANGE = 2.0  # cost of changing a word that nothing knows
 _KNOWN = (0.6, 18.0, 6.0)  # cost of changing a known word: for each unit of log P above -this, at most, ...
 _SHOP = 2.0  # ... and more where the shop's own texts hold it
 _UNKNOWN = (16.0, 1.4)  # cost of a word that nothing knows: at once, and for each letter
-_BELIEVED = 1.7  # least log-odds of being right for a change to be made
-_TURNS = 3  # times that the text is read anew without the changes that are not believed
-_PROPOSED = -17.0  # least log P of a word of the language that is proposed though the shop does not hold it
+_WAYS = 10  # words near a word that are looked at
 _KEPT = 8_000  # words, and pairs of words, whose readings are kept
 _KEPT_TEXTS = 256  # texts whose readings are kept: one reading asks for the same more than once
 _SHORT = -14.0  # least log P of a part of at most three letters
-_ALPHABETS = 0x0590  # letters below this code point belong to alphabets whose words stand between blanks
+_ALPHABETS = chr(0x0590)  # letters below this one belong to alphabets whose words stand between blanks
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,7 @@ class Speller:
         self.lexicon, self.model, self.never = lexicon, model, frozenset(never)
         self.acceptor = acceptor or Acceptor.default()
         held = np.argsort(-lexicon.log_p, kind="stable")
-        likely = lexicon.shop | (lexicon.log_p > _PROPOSED)
-        held = held[[bool(likely[i]) and _spells(lexicon.words[i]) for i in held]] if len(held) else held
+        held = held[[_spells(lexicon.words[i]) for i in held]] if len(held) else held
         self._near = Nearby.of([lexicon.words[i] for i in held], held.astype(np.int32))
         self._options = lru_cache(maxsize=_KEPT)(self._word_options)
         self._pair_options = lru_cache(maxsize=_KEPT)(self._two_word_options)
@@ -86,15 +85,14 @@ class Speller:
             undo: Ids of rewrites that are not to be made.
             believed: Least log-odds of being right for a change to be made; None = what rewrites need.
         """
-        pieces, edges, first = self._lattice(text)
-        if not pieces:
+        pieces, ways, x = self._lattice(text)
+        if not ways:
             return text, ()
-        kept = [e for e in edges if e.text is None or _id(text, pieces, e) not in undo] if undo else edges
-        path = self._path(pieces, kept, first if kept is edges else None, _BELIEVED if believed is None else believed)
+        gains = self.acceptor.log_odds(x) - (self.acceptor.believed if believed is None else believed)
+        taken = [(e, g) for e, g in zip(ways, gains.tolist()) if g > 0 and not (undo and _id(text, pieces, e) in undo)]
         out, rewrites, at = list[str](), list[Rewrite](), 0
-        for edge in path:
-            if edge.text is None:
-                continue
+        for edge in _best(taken, len(pieces)):
+            assert edge.text is not None
             a, b = pieces[edge.start], pieces[edge.stop - 1]
             left, right = " " * a.glued[0], " " * b.glued[1]
             out += [text[at : a.start], left, edge.text, right]
@@ -103,67 +101,23 @@ class Speller:
             rewrites.append(Rewrite(_kind(before, edge.text), before, edge.text, _id(text, pieces, edge)))
         return "".join([*out, text[at:]]), tuple(rewrites)
 
-    def mendings(self, text: str) -> list[tuple[Mending, str, str]]:
-        """What would be changed at first sight, believed or not: the change, what stands there, what would stand there."""
-        pieces, _, path = self._lattice(text)
-        return [
-            (self._mending(pieces, path, at), text[pieces[e.start].start : pieces[e.stop - 1].stop], e.text)
-            for at, e in enumerate(path)
-            if e.text is not None
-        ]
+    def ways(self, text: str) -> tuple[list[tuple[str, str]], NDArray[np.float64]]:
+        """What may be changed, believed or not: what stands there and what would; and the features of each, for the acceptor."""
+        pieces, ways, x = self._lattice(text)
+        return [(text[pieces[e.start].start : pieces[e.stop - 1].stop], e.text or "") for e in ways], x
 
-    def _all_ways(self, text: str) -> tuple[list[Piece], list[Edge], list[Edge]]:
-        """The pieces of a text, every reading of them, and the cheapest; none of a text too long to be a query."""
+    def _all_ways(self, text: str) -> tuple[list[Piece], list[Edge], NDArray[np.float64]]:
+        """The pieces of a text, the likeliest ways to change them, and their features; none of a text too long to be a query."""
         pieces = list(_pieces(text))
         if not pieces or len(pieces) > _MOST_PIECES:
-            return [], [], []
-        edges = [e for i in range(len(pieces)) for e in self._edges(pieces, i)]
-        return pieces, edges, cheapest(edges, len(pieces), self.lexicon)
-
-    def _path(self, pieces: list[Piece], edges: list[Edge], first: list[Edge] | None, believed: float) -> list[Edge]:
-        """The cheapest reading all of whose changes are believed."""
-        path = first if first is not None else cheapest(edges, len(pieces), self.lexicon)
-        for _ in range(_TURNS):
-            doubted = {
-                e
-                for at, e in enumerate(path)
-                if e.text is not None and self.acceptor.log_odds(self._mending(pieces, path, at)) < believed
-            }
-            if not doubted:
-                return path
-            edges = [e for e in edges if e not in doubted]
-            path = cheapest(edges, len(pieces), self.lexicon)
-        return cheapest([e for e in edges if e.text is None], len(pieces), self.lexicon)
-
-    def _mending(self, pieces: list[Piece], path: list[Edge], at: int) -> Mending:
-        """The change at `path[at]` beside what was typed, the rest of the path as it is."""
-        edge, x = path[at], self.lexicon
-        typed = pieces[edge.start : edge.stop]
-        numbers = [self._number(p.word) for p in typed]
-        before = path[at - 1].words[-1] if at else -1
-        after = path[at + 1].words[0] if at + 1 < len(path) else None
-        own = sum(self._unknown(p.word) for p, n in zip(typed, numbers) if n < 0)
-        gain = own + self._along(before, numbers, after) - edge.cost - self._along(before, edge.words, after)
-        around = [
-            n >= 0 and bool(x.shop[n])
-            for i, p in enumerate(pieces)
-            if not edge.start <= i < edge.stop
-            for n in (self._number(p.word),)
-        ]
-        letters = sum(len(p.word) for p in typed)
-        return Mending(
-            gain=gain, cost=edge.cost, likely=float(min(x.log_p[w] for w in edge.words)), shop=all(bool(x.shop[w]) for w in edge.words),
-            typed_likely=max(float(x.log_p[n]) for n in numbers) if min(numbers) >= 0 else float("nan"),
-            typed_shop=any(n >= 0 and bool(x.shop[n]) for n in numbers), letters=letters,
-            around=sum(around) / len(around) if around else 0.5, others=len(around), words=len(edge.words), pieces=len(typed),
-            first=typed[0].word[0] == (edge.text or " ")[0],
-        )  # fmt: skip
-
-    def _along(self, before: int, words: Sequence[int], after: int | None) -> float:
-        """Cost of the bigrams of a row of words between its neighbours."""
-        row = np.array([before, *words] if after is None else [before, *words, after])
-        x = self.lexicon
-        return -float(follow_row(row, x.log_p, x.back, x.pair, x.pair_log_p, len(x.words)))
+            return [], [], np.zeros((0, 0))
+        numbers = [self._number(p.word) for p in pieces]
+        kept = [Edge(i, i + 1, (n,), 0.0 if n >= 0 else self._unknown(p.word)) for i, (p, n) in enumerate(zip(pieces, numbers))]
+        ways = [e for i in range(len(pieces)) for e in self._edges(pieces, i)]
+        dear = [self._change(p.word, n) for p, n in zip(pieces, numbers)]
+        priced = [Edge(e.start, e.stop, e.words, e.cost + max(dear[e.start : e.stop]), e.text) for e in ways]
+        typed = [(p.word, n, self.lexicon.index.get(p.word, -1), p.glued[0]) for p, n in zip(pieces, numbers)]
+        return pieces, *changes(ways, typed, cheapest([*kept, *priced], len(pieces), self.lexicon), self.lexicon)
 
     def knows(self, word: str) -> bool:
         """Whether a folded word, or its singular or possessive, is known."""
@@ -177,9 +131,7 @@ class Speller:
 
     def _edges(self, pieces: list[Piece], i: int) -> Iterator[Edge]:
         piece = pieces[i]
-        number, options = self._options(piece.word)
-        yield Edge(i, i + 1, (number,), 0.0 if number >= 0 else self._unknown(piece.word))
-        yield from (Edge(i, i + 1, words, cost, said) for words, cost, said in options)
+        yield from (Edge(i, i + 1, words, cost, said) for words, cost, said in self._options(piece.word))
         if piece.joined:
             yield from (
                 Edge(i, i + 2, words, cost, said) for words, cost, said in self._pair_options(piece.word, pieces[i + 1].word)
@@ -188,24 +140,16 @@ class Speller:
     def _may(self, word: str) -> bool:
         return word not in self.never and _spells(word)
 
-    def _word_options(self, word: str) -> tuple[int, list[Option]]:
-        """The number of a word, -1 = unknown, and what it may be changed to."""
-        number = self._number(word)
-        if not self._may(word):
-            return number, []
-        change, own = self._change(word, number), stem(word)
-        found = self._found(word, number >= 0)
-        # a known word is not turned into its own plural
-        return number, [(w, c + change, self._said(w)) for w, c in found if number < 0 or stem(self.lexicon.words[w[0]]) != own]
+    def _word_options(self, word: str) -> list[Option]:
+        """What a word may be changed to."""
+        return [(w, c, self._said(w)) for w, c in self._found(word, self._number(word) >= 0)] if self._may(word) else []
 
     def _two_word_options(self, a: str, b: str) -> list[Option]:
         """What two neighbours may be changed to."""
         if not (self._may(a) and self._may(b)):
             return []
-        first, second = self._number(a), self._number(b)
-        known = first >= 0 and second >= 0
-        change = max(self._change(a, first), self._change(b, second)) if known else _CHANGE
-        return [(w, c + change, self._said(w)) for w, c in self._joins(a, b, known)]
+        known = self._number(a) >= 0 and self._number(b) >= 0
+        return [(w, c, self._said(w)) for w, c in self._joins(a, b, known)]
 
     def _change(self, word: str, number: int) -> float:
         """Cost of changing a word at all: the better it is known the dearer."""
@@ -222,15 +166,14 @@ class Speller:
 
     def _found(self, word: str, known: bool) -> list[tuple[tuple[int, ...], float]]:
         """Words that `word` may be a mistyping of, with their channel costs."""
-        if len(word) < 3:
+        if len(word) < 2:
             return []
-        out = {(w,): c for w, c in self._nearest(word, 6 if known else 10)}
+        out = {(w,): c for w, c in self._nearest(word, _WAYS)}
         for meant, share in self.model.known.get(word, {}).items():
             number = self.lexicon.index.get(meant, -1)
             if number >= 0:
                 out[(number,)] = min(out.get((number,), np.inf), 1.0 - float(np.log(share)))
-        if not known or not self.lexicon.shop[self._number(word)]:
-            out |= self._split(word)
+        out |= self._split(word)
         if not known and len(word) >= 7:
             out |= self._loose_split(word)
         return list(out.items())
@@ -312,8 +255,17 @@ def _pieces(text: str) -> Iterator[Piece]:
         yield Piece(a.start, a.stop, a.word, blank, a.glued)
 
 
+def _best(ways: list[tuple[Edge, float]], pieces: int) -> list[Edge]:
+    """The changes that gain most together, none over another, from left to right."""
+    ends: list[tuple[float, list[Edge]]] = [(0.0, [])]
+    for stop in range(1, pieces + 1):
+        onto = ((ends[e.start][0] + gain, [*ends[e.start][1], e]) for e, gain in ways if e.stop == stop)
+        ends.append(max([ends[-1], *onto], key=lambda end: end[0]))
+    return ends[-1][1]
+
+
 def _spells(word: str) -> bool:
-    return all(c.isalpha() and ord(c) < _ALPHABETS for c in word)
+    return word.isalpha() and max(word) < _ALPHABETS
 
 
 def _id(text: str, pieces: list[Piece], edge: Edge) -> str:

@@ -15,6 +15,7 @@ __all__ = ["make_typos", "mistype"]
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _VOWELS = "aeiou"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_THREE = 0.25  # share of words run together that are three
 
 
 def make_typos(words: Sequence[str], weights: NDArray[np.float64], *, count: int, seed: int) -> list[tuple[str, str]]:
@@ -70,8 +71,9 @@ def _mistyped(words: list[str], ways: _Ways, rng: np.random.Generator) -> tuple[
     )
     word = words[at]
     if way == "joined" and len(words) > 1:
-        at = min(at, len(words) - 2)
-        return " ".join([*words[:at], words[at] + words[at + 1], *words[at + 2 :]]), meant
+        many = 3 if len(words) > 2 and rng.random() < _THREE else 2
+        at = min(at, len(words) - many)
+        return " ".join([*words[:at], "".join(words[at : at + many]), *words[at + many :]]), meant
     if way in ("parted", "joined"):
         cut = int(rng.integers(2, len(word) - 1))
         return " ".join([*words[:at], word[:cut], word[cut:], *words[at + 1 :]]), meant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -107,20 +108,31 @@ class Suggester:
         s = self._stock
         return self._index.nbytes + s.place.nbytes + s.offsets.nbytes + s.row.nbytes + s.popularity.nbytes
 
-    def withhold(self, numbers: NDArray[np.int64]) -> None:
-        """Offer these products no more (sold out a moment ago), and no others less; O(products)."""
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Numbers of the products that it was made of, shape (products,)."""
+        return self._catalogue.numbers
+
+    def without(self, numbers: NDArray[np.int64]) -> Suggester:
+        """The same lines without these products (sold out a moment ago, hidden, gone); numbers that it does not know change nothing.
+
+        Cost:
+            A few bytes a product; nothing is indexed again.
+        """
         rows = self._catalogue.rows(np.asarray(numbers, dtype=np.int64))
         gone = np.zeros(len(self._catalogue) + 1, dtype=bool)
         gone[rows] = True
         gone[-1] = False  # row -1: no such product, and lines that are none
-        self._offered = ~gone[self.lines.row]
-        self._stock = replace(self._stock, offered=self._shown[self._stock.row] & ~gone[self._stock.row])
-        self._shown = self._shown & ~gone
+        other = copy(self)
+        other._offered = self._offered & ~gone[self.lines.row]
+        other._shown = self._shown & ~gone
+        other._stock = replace(self._stock, offered=other._shown[self._stock.row])
+        return other
 
     def ranked_by(self, ranking: Ranking) -> Suggester:
         """The same lines under another ranking; O(1)."""
-        other = object.__new__(Suggester)
-        other.__dict__.update(self.__dict__, ranking=ranking)
+        other = copy(self)
+        other.ranking = ranking
         return other
 
     def complete(self, prefix: str, *, limit: int = 8) -> list[Suggestion]:
