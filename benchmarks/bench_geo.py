@@ -16,9 +16,9 @@ from scipy.spatial import cKDTree
 
 from rialto.cli.bench import Metric
 from rialto.local.geo import GridGeo
-from rialto.local.threads import cores
 from rialto.ports import Positioned
 from rialto.testing.servers import absent, redis_server
+from rialto.threads import cores
 
 CITY_M = 40_000.0
 DEGREE_M = 111_195.0

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rialto.errors import BadSettings, known
 
-__all__ = ["SCHEMES", "Serve", "Settings", "Url", "load"]
+__all__ = ["SCHEMES", "Fleet", "Serve", "Settings", "Url", "load"]
 
 SCHEMES: Mapping[str, tuple[str, ...]] = {
     "events": ("local", "kafka"),
@@ -63,6 +63,22 @@ class Serve(BaseModel):
         le=60_000,
         description="Milliseconds after which a search goes on without the legs and phases that may be left out.",
     )
+
+
+class Fleet(BaseModel):
+    """The fleet that the service dispatches, where `on`; else it shows a made-up city."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    on: bool = Field(
+        False, description="Whether the service takes positions and orders of a fleet, and shows it on the city's page."
+    )
+    lat: float = Field(0.0, gt=-89, lt=89, description="Latitude of the middle of the fleet's area, degrees.")
+    lon: float = Field(0.0, ge=-180, le=180, description="Longitude of it, degrees.")
+    radius_m: float = Field(6000.0, gt=0, le=1e6, description="How far the map reaches, metres.")
+    reach_m: float = Field(
+        200_000.0, gt=0, le=1e6, description="Farthest place from the middle that an order may have, metres; farther is refused."
+    )
+    window_s: float = Field(2.0, ge=0, le=3600, description="Seconds between windows; 0 = only when one is asked for.")
 
 
 class Settings(BaseModel):
@@ -120,6 +136,10 @@ class Settings(BaseModel):
     serve: Serve = Field(
         Serve(host="127.0.0.1", port=8321, keep_s=5.0, behaviour_s=300.0, deadline_ms=2000),
         description="Where the service listens, and its deadline.",
+    )
+    fleet: Fleet = Field(
+        Fleet(on=False, lat=0.0, lon=0.0, radius_m=6000.0, reach_m=200_000.0, window_s=2.0),
+        description="The fleet that the service dispatches.",
     )
 
     def url(self, port: str) -> Url:
@@ -227,7 +247,8 @@ def _overlay(values: dict[str, Any], env: Mapping[str, str]) -> None:
 def _problem(error: Any) -> str:
     where = ".".join(str(p) for p in error["loc"])
     if error["type"] == "extra_forbidden":
-        names = Serve.model_fields if error["loc"][0] == "serve" else Settings.model_fields
+        parts = {"serve": Serve.model_fields, "fleet": Fleet.model_fields}
+        names = parts.get(str(error["loc"][0]), Settings.model_fields)
         return f"unknown setting {where!r}; known: {known(str(error['loc'][-1]), names)}."
     return f"setting {where!r}: got {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}."
 

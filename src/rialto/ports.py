@@ -13,11 +13,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.records import Columns, Event
+from rialto.records import Candidates, Columns, Event
 
 __all__ = [
     "PORTS", "Box", "Blobs", "Canvas", "Clause", "Critic", "EventLog", "FeatureStore", "GeoIndex", "Hits", "Jobs", "ModelCard",
-    "Models", "Opinion", "Picture", "Positioned", "TextField", "TextIndex", "TextQuery", "TravelTimes", "VectorIndex", "Writer", "WriterJob",
+    "Models", "Opinion", "Picture", "Positioned", "Terms", "TextField", "TextIndex", "TextQuery", "TravelTimes", "VectorIndex", "Writer", "WriterJob",
 ]  # fmt: skip
 
 
@@ -95,11 +95,13 @@ class TextQuery:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Answers to a batch of queries in CSR: `offsets` (queries + 1,), `ids` (hits,) int64, `scores` (hits,) float64, best first; ties by id."""
+    """Answers to a batch of queries in CSR: `offsets` (queries + 1,), `ids` (hits,) int64, `scores` (hits,) float64, best first; ties by id.
+    A GeoIndex adds `time_s` (hits,), when each was where it was found."""
 
     offsets: NDArray[np.int64]
     ids: NDArray[np.int64]
     scores: NDArray[np.float64]
+    time_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 @runtime_checkable
@@ -146,21 +148,42 @@ class VectorIndex(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Positioned:
-    """Points as columns: `ids` (points,), `x_m`, `y_m` (metres in a local plane), `time_s`, and `flags` (points,) uint64 eligibility bits."""
+    """Points as columns: `ids` (points,), `x_m`, `y_m` (metres in a local plane), `time_s`, and `flags` (points,) uint64 eligibility bits.
+
+    `amounts`, name -> (points,), not NaN, is what each has of what `Terms.least` may ask for: free seats, when it must be home.
+    """
 
     ids: NDArray[np.int64]
     x_m: NDArray[np.float64]
     y_m: NDArray[np.float64]
     time_s: NDArray[np.float64]
     flags: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    amounts: Columns = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Who may answer a batch of queries beyond flags and freshness: a part of the search, so that k eligible points come back.
+
+    Args:
+        least: Name -> (queries,): a point answers where it has at least this amount; -inf asks for nothing, and what it lacks is -inf.
+        per_m: Name -> how much more of it each metre of distance takes, at least 0: seconds to get there, metres of range.
+        barred: Points that must not answer a query, in its rows; None = nobody is barred.
+    """
+
+    least: Columns = field(default_factory=dict)
+    per_m: Mapping[str, float] = field(default_factory=dict)
+    barred: Candidates | None = None
 
 
 @runtime_checkable
 class GeoIndex(Protocol):
-    """Moving points. The law: exact k nearest among the eligible, ties by id; stale points are gone; a move replaces, an older one is refused."""
+    """Moving points. The law: exact k nearest among the eligible, ties by id; stale points are gone; a move replaces, an older one is
+    refused; a search sees all of a batch of moves or nothing of it."""
 
     def move(self, points: Positioned) -> NDArray[np.bool_]:
-        """Insert or move points; true where taken, false where older than what is held. Later rows win within a batch at equal time."""
+        """Insert or move points, replacing flags and amounts; true where taken, false where older than what is held. Later rows win
+        within a batch at equal time."""
         ...
 
     def remove(self, ids: NDArray[np.int64]) -> None:
@@ -168,18 +191,12 @@ class GeoIndex(Protocol):
         ...
 
     def nearest(
-        self,
-        x_m: NDArray[np.float64],
-        y_m: NDArray[np.float64],
-        *,
-        k: int,
-        need: NDArray[np.uint64] | None = None,
-        radius_m: float = np.inf,
-        fresh_after_s: float = -np.inf,
-    ) -> Hits:
+        self, x_m: NDArray[np.float64], y_m: NDArray[np.float64], *, k: int, need: NDArray[np.uint64] | None = None,
+        radius_m: float = np.inf, fresh_after_s: float = -np.inf, terms: Terms | None = None,
+    ) -> Hits:  # fmt: skip
         """The `k` nearest points to each query whose flags hold all bits of `need` (queries,), within `radius_m`, with time >= `fresh_after_s`.
 
-        `scores` are distances in metres, rising.
+        `terms` narrows them further. `scores` are distances in metres, rising; `time_s` says when each was there.
         """
         ...
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rialto.errors import BadInput, EngineMissing
-from rialto.local.threads import spread
 from rialto.local.trees import Trees, fit
+from rialto.threads import spread
 
 
 def forest(*, trees=7, depth=3, inputs=4, seed=0, nan_high=()):

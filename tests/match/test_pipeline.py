@@ -53,17 +53,18 @@ def test_eligibility_is_inside_the_search(system: System, place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "setup"),
+    "setup",
     [
-        ("blocked", {"blocked": Blocked(np.array([7]), np.array([1]))}),
-        ("shift_end", {"shift_end_s": [5.0]}),
+        {"blocked": Blocked(np.array([7]), np.array([1]))},
+        {"shift_end_s": [5.0, np.inf]},
     ],
 )
-def test_removed_driver_has_his_reason(system: System, place: Place, reason: str, setup: dict[str, object]) -> None:
-    dispatch = system({1: 100.0}, **setup)
-    outcome = dispatch.window(place([7], [0.0]), at_s=0.0)
-    assert outcome.trace.removed[reason].tolist() == [1]
-    assert dispatch.why(7).removed[reason] == 1
+def test_driver_who_may_not_take_an_order_takes_no_other_drivers_place(
+    system: System, place: Place, setup: dict[str, object]
+) -> None:
+    dispatch = system({1: 100.0, 2: 200.0}, **setup)
+    outcome = dispatch.window(place([7], [0.0]), at_s=0.0, overrides={"match.retrieve.k": 1})
+    assert outcome.decisions.ids.tolist() == [2]
 
 
 def test_driver_too_far_in_seconds_is_removed(system: System, place: Place) -> None:
@@ -122,6 +123,29 @@ def test_travel_engine_away_falls_back_to_straight_lines_and_says_so(system: Sys
     assert outcome.decisions.same(dispatch.pipeline().replay(outcome.record))
 
 
+def test_a_system_that_runs_for_long_forgets_orders_that_ended(system: System, place: Place) -> None:
+    dispatch = system({1: 100.0})
+    dispatch.window(place([7], [0.0]), at_s=10.0)
+    dispatch.tell([Message(f"{kind}", kind, 7, 1) for kind in ("accepted", "picked_up", "delivered")], at_s=20.0)
+    dispatch.window(place([8], [0.0], at_s=3000.0), at_s=3000.0, overrides={"match.offers.forget_s": 3600.0})
+    assert dispatch.offers.state(7).state == "delivered"
+    dispatch.window(Orders.none(), at_s=7300.0, overrides={"match.offers.forget_s": 3600.0})
+    assert (dispatch.offers.state(7).state, dispatch.offers.state(8).state) == ("unknown", "waiting")
+
+
+def test_order_is_not_offered_to_a_driver_who_has_no_way_to_it(system: System, place: Place) -> None:
+    class Island:
+        """Nobody reaches anybody who starts west of the middle."""
+
+        def seconds(
+            self, start: NDArray[np.float64], goal: NDArray[np.float64], *, at_s: NDArray[np.float64]
+        ) -> NDArray[np.float64]:
+            return np.where(start[:, 1] < goal[:, 1], np.inf, 500.0)
+
+    dispatch = system({1: -90.0, 2: 900.0}, times=Island())
+    assert offered(dispatch, place([7], [0.0])) == {7: 2}
+
+
 def test_logged_windows_replay_bit_for_bit(system: System, place: Place, tmp_path: Path) -> None:
     dispatch = system({i: 97.0 * i for i in range(12)})
     rng = np.random.default_rng(1)
@@ -162,7 +186,8 @@ def test_why_of_a_waiting_order_says_that_it_waits(system: System, place: Place)
 def test_snapshot_shows_drivers_orders_and_offers(system: System, place: Place) -> None:
     dispatch = system({1: 100.0, 2: 200.0})
     dispatch.window(place([7, 8, 9], [0.0, 0.0, 0.0]), at_s=0.0)
-    dispatch.tell([Message("yes", "accepted", 7, dispatch.offers.state(7).driver)], at_s=1.0)
+    driver, order = next(iter(dispatch.offers.held().items()))  # three orders in one place: any two of them
+    dispatch.tell([Message("yes", "accepted", order, driver)], at_s=1.0)
     shown = dispatch.snapshot()
     assert sorted(shown.drivers["state"].tolist()) == ["assigned", "offered"]
     assert shown.drivers["lat"].round(6).tolist() == [52.0, 52.0]

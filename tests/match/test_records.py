@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from rialto.errors import BadInput, BadRow
 from rialto.match.blocked import Blocked
-from rialto.match.records import Drivers, Orders, Plane
+from rialto.match.records import CAPACITY, Drivers, Orders, Plane
+
+ZERO = {"lat": np.zeros(1), "lon": np.zeros(1), "placed_s": np.zeros(1)}
 
 
 def test_order_twice_is_refused_with_its_row() -> None:
@@ -64,3 +66,20 @@ def test_blocked_pairs_are_exactly_those_given(blocked: list[tuple[int, int]], a
     table = Blocked(*np.array(blocked, dtype=np.int64).reshape(-1, 2).T)
     left, right = np.array(asked, dtype=np.int64).reshape(-1, 2).T
     assert table.has(left, right).tolist() == [p in set(blocked) for p in asked]
+    lists = table.of(left)
+    assert [lists.of(q).ids.tolist() for q in range(len(left))] == [sorted({r for a, r in blocked if a == q}) for q in left]
+
+
+def test_columns_that_an_older_table_lacks_hold_what_changes_nothing() -> None:
+    old = {name: values for name, values in Orders.of(np.array([1]), **ZERO).columns().items() if name not in CAPACITY}
+    assert Orders(**old).weight_kg.tolist() == [0.0]
+    assert Drivers.of(np.array([1])).seats.tolist() == [np.inf]
+
+
+def test_a_misspelt_capacity_a_negative_break_and_a_load_that_is_no_number_are_named() -> None:
+    with pytest.raises(BadInput, match="no column 'weight'; known: weight_kg"):
+        Orders.of(np.array([1]), **ZERO, weight=np.zeros(1))
+    with pytest.raises(BadRow, match="break_end_s"):
+        Drivers.of(np.array([1]), break_start_s=np.array([5.0]), break_end_s=np.array([4.0]))
+    with pytest.raises(BadRow, match="row 1, field 'seats'"):
+        Orders.of(np.array([1]), **ZERO, seats=np.array([np.nan]))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from rialto.adapters.osrm import OsrmTimes
 from rialto.errors import BadInput
 from rialto.local.travel import GreatCircle
+from rialto.match.pipeline import Dispatch
+from rialto.match.records import Orders
 from rialto.match.travel import HourFactors, Travel, hour_of
 
 
@@ -41,3 +47,20 @@ def test_nothing_learned_from_nothing_or_from_standing_still() -> None:
 def test_factor_that_is_not_above_zero_is_refused() -> None:
     with pytest.raises(BadInput, match="24 finite numbers above 0"):
         HourFactors(np.zeros(24))
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_window_goes_by_the_great_circle_where_the_engine_is_slow_or_away_and_says_so(
+    system: Callable[..., Dispatch], place: Callable[..., Orders], silent: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if not silent:
+            server.close()
+        travel = OsrmTimes.open(f"osrm://127.0.0.1:{port}/driving?timeout_s=0.2")
+        outcome = system({1: 500.0, 2: 90.0}, times=travel).window(place([7], [0.0]), at_s=0.0)
+        travel.close()
+    assert outcome.decisions.ids.tolist() == [2], "the nearer driver"
+    assert outcome.trace.fallbacks == ("travel",)
+    (step,) = (s for s in outcome.trace.steps if s.name == "travel")
+    assert f"OSRM at http://127.0.0.1:{port}" in step.error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,18 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.app.engines import Engines
-from rialto.app.journeys import Journey, Journeys
-from rialto.app.learning import fitter, scorer
+from rialto.app.journeys import Journeys
+from rialto.app.learning import fitter, kept_ahead, scorer
+from rialto.app.scenes import Album, Moment, Scene
+from rialto.app.seen import town_scene
 from rialto.errors import EngineBusy, EngineLost
 from rialto.match.decide import ACCEPTANCE
-from rialto.match.pipeline import Dispatch, Snapshot, build
+from rialto.match.eta import corrected
+from rialto.match.pipeline import Dispatch, build
 from rialto.match.records import Plane
 from rialto.match.simulate import Policy, SimReport, simulate
 from rialto.match.track import Track
 from rialto.match.train import Trained, train
 from rialto.match.travel import Travel
 from rialto.match.why import Why
-from rialto.ports import Models
+from rialto.ports import EventLog, Models
 from rialto.spine.log import DecisionLog
 from rialto.worlds.city import City, make_city
 from rialto.worlds.city_sim import CitySim, SimState
@@ -43,12 +46,13 @@ class Town:
         city: The city.
         dispatch: The system, empty.
         decisions: Where its windows are logged.
+        offers: The log behind its offers.
     """
 
-    __slots__ = ("city", "decisions", "dispatch")
+    __slots__ = ("city", "decisions", "dispatch", "offers")
 
-    def __init__(self, city: City, dispatch: Dispatch, decisions: DecisionLog) -> None:
-        self.city, self.dispatch, self.decisions = city, dispatch, decisions
+    def __init__(self, city: City, dispatch: Dispatch, decisions: DecisionLog, offers: EventLog) -> None:
+        self.city, self.dispatch, self.decisions, self.offers = city, dispatch, decisions, offers
 
 
 @contextmanager
@@ -58,17 +62,18 @@ def open_town(engines: Engines, city: City) -> Generator[Town, None, None]:
 
     with TemporaryDirectory(prefix="rialto-city-") as folder:
         logs = [LocalEvents(Path(folder) / name, sync=False) for name in ("offers", "decisions")]
-        geo = engines.geo()
+        geo, plane = engines.geo(), Plane(*city.centre)
         dispatch = build(
             geo=geo,
-            travel=Travel(engines.travel()),
+            travel=Travel(corrected(engines.travel(), engines.models())),
             models=engines.models(),
-            track=Track(geo, Plane(*city.centre)),
+            track=Track(geo, plane),
             offers=logs[0],
             decisions=logs[1],
+            ahead=kept_ahead(engines.blobs(), plane),
         )
         try:
-            yield Town(city, dispatch, DecisionLog(logs[1]))
+            yield Town(city, dispatch, DecisionLog(logs[1]), logs[0])
         finally:
             geo.close()
             for log in logs:
@@ -121,6 +126,7 @@ class LiveCity:
         self._lock, self._stop = Lock(), Event()
         self._town: Town | None = None
         self._journeys = Journeys(self.city, start_s=NOON_S, end_s=NOON_S)
+        self._album = Album()
         self._thread = Thread(target=self._live, name="rialto-city", daemon=True)
         self.failed = ""
 
@@ -136,25 +142,38 @@ class LiveCity:
             self._thread.join(timeout=5.0)
 
     @property
+    def centre(self) -> tuple[float, float]:
+        """Latitude and longitude of its middle."""
+        return self.city.centre
+
+    @property
+    def radius_m(self) -> float:
+        """How far it reaches."""
+        return self.city.radius_m
+
+    @property
     def ready(self) -> bool:
         """True once the city is under way."""
         return self._town is not None and not self.failed
 
-    def snapshot(self) -> Snapshot:
-        """The city now; `EngineBusy` before it is under way, `EngineLost` after a failure."""
+    def scene(self, at_s: float | None = None) -> Scene:
+        """The city now, or as it was at `at_s` of its last hour; `EngineBusy` before it is under way, `EngineLost` after a failure."""
         self._open()
+        if at_s is not None:
+            return self._album.at(at_s)
         with self._lock:
-            return self._open().dispatch.snapshot()
+            return self._scene(self._open())
 
-    def journeys(self) -> tuple[Snapshot, list[Journey]]:
-        """The city now, and the drivers who have an order, whom the snapshot does not hold; errors as in `snapshot`."""
-        self._open()
-        with self._lock:
-            snapshot = self._open().dispatch.snapshot()
-            return snapshot, self._journeys.now(snapshot.at_s)
+    def moments(self) -> Sequence[Moment]:
+        """The moments of the last hour that `scene` can show."""
+        return self._album.moments()
 
-    def why(self, order: int) -> Why:
-        """Why an order was decided as it was, among the latest windows; `NothingHere` for another."""
+    def _scene(self, town: Town) -> Scene:
+        snapshot = town.dispatch.snapshot()
+        return town_scene(snapshot, self._journeys.now(snapshot.at_s))
+
+    def why(self, order: int, *, at_s: float | None = None) -> Why:
+        """Why an order was decided as it was, among the latest windows, whatever `at_s`; `NothingHere` for another."""
         with self._lock:
             return self._open().dispatch.why(order)
 
@@ -185,6 +204,8 @@ class LiveCity:
         if at_s < NOON_S + HEAD_START_S:
             return self._stop.is_set()
         self._town = town
+        if self._album.due(at_s):
+            self._album.put(self._scene(town))
         self._lock.release()
         try:
             return self._stop.wait(self._pace_s)

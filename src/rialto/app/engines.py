@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.config import Settings, Url
-from rialto.errors import BadSettings
+from rialto.errors import BadSettings, known
 from rialto.ports import (
     Blobs,
     Canvas,
@@ -120,6 +120,8 @@ class Engines:
         })  # fmt: skip
 
     def _roads(self, url: Url) -> TravelTimes:
+        for name in sorted(set(url.options) - set(_ROADS)):
+            raise BadSettings([f"{url.port} = {url.text!r} has the option {name!r}; known: {known(name, _ROADS)}."])
         options = {name: url.number(name, default) for name, default in _ROADS.items()}
         return _local("roads_times", "open_roads")(_file(url), keep_in=self.settings.home / "roads", **options)
 

@@ -7,10 +7,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.ports import Models
+from rialto.errors import NothingHere
+from rialto.match.ahead import dump, load
+from rialto.match.outlook import Ahead
+from rialto.match.records import Plane
+from rialto.ports import Blobs, Models
 from rialto.spine.learn import Examples, Fit, Score
 
-__all__ = ["fitter", "scorer"]
+__all__ = ["fitter", "keep_ahead", "kept_ahead", "scorer"]
 
 
 def fitter(
@@ -48,3 +52,20 @@ def scorer(models: Models) -> Score:
         return Trees.from_bytes(model).score(inputs)
 
     return score
+
+
+def keep_ahead(blobs: Blobs, plane: Plane, ahead: Ahead) -> None:
+    """Keep what drivers are worth where, for dispatch systems on the same plane: cells mean other places on another."""
+    blobs.put(_ahead(plane), dump(ahead))
+
+
+def kept_ahead(blobs: Blobs, plane: Plane) -> Ahead | None:
+    """What `keep_ahead` kept; None where nothing was, `BadInput` where it is damaged."""
+    try:
+        return load(blobs.get(_ahead(plane)))
+    except NothingHere:
+        return None
+
+
+def _ahead(plane: Plane) -> str:
+    return f"match/ahead/{plane.lat:.6f}_{plane.lon:.6f}.npz"

@@ -74,10 +74,10 @@ def learn(
         name=search.ranker,
     )
     report = improve(clicks.examples.take(rows), waiting, learner, seed=seed, classes=classes[group][rows])
-    if not report.verdict.passed or waiting.card is None:
+    if not report.verdict.passed or waiting.held is None:
         return Round(report, None, report.verdict.reason)
     held = {t for t, w in zip(clicks.texts, watched.tolist()) if w}
-    wider = _wider(search, search.with_ranker(models, waiting.version, waiting.card), log, held, since_s, having, seed)
+    wider = _wider(search, search.with_ranker(models, waiting.version, waiting.held), log, held, since_s, having, seed)
     if wider is not None and wider.high < 0.0:
         reason = f"it gains on what was shown ({report.verdict.reason}) and loses in the wider pool: {wider}"
         return Round(replace(report, version=""), wider, reason)
@@ -133,13 +133,13 @@ class _Waiting:
     def __init__(self, models: Models, search: Search) -> None:
         self._models, self._search = models, search
         self.version = ""
-        self.card: ModelCard | None = None
+        self.held: ModelCard | None = None
 
     def put(self, card: ModelCard, body: bytes) -> str:
         s = self._search
         tuning = {"weights": s.weights.to_json(), "fusion": s.fusion.to_json()} if s.tuning else {}
-        self.card = replace(card, params={**card.params, **tuning})
-        self.version = self._models.put(self.card, body)
+        self.held = replace(card, params={**card.params, **tuning})
+        self.version = self._models.put(self.held, body)
         return self.version
 
     def promote(self, name: str, version: str) -> None:

@@ -14,12 +14,13 @@ from rialto.app.city import LiveCity
 from rialto.app.decisions import Decisions
 from rialto.app.desk import Desk, rules_folder
 from rialto.app.engines import Engines
+from rialto.app.fleet import Fleet
 from rialto.app.inspected import Inspected
 from rialto.app.live import LiveShop
 from rialto.app.shop import Shop, ranker_of
 from rialto.app.studio import Gallery, open_gallery
 from rialto.app.warming import Warmer
-from rialto.errors import EngineBusy, EngineLost
+from rialto.errors import EngineBusy, EngineLost, NothingHere
 from rialto.find.records import BROWSE
 from rialto.find.rules import RuleStore
 from rialto.ports import EventLog
@@ -46,7 +47,9 @@ class Systems:
         seed = engines.settings.seed
         self._makers: dict[str, Callable[[], object]] = {
             "shop": lambda: _tried(self._open_desk(catalogue)),
-            "city": lambda: _started(LiveCity(engines, drivers=drivers, seed=seed)),
+            "city": lambda: _started(
+                Fleet(engines, clock=clock) if engines.settings.fleet.on else LiveCity(engines, drivers=drivers, seed=seed)
+            ),
             "studio": lambda: open_gallery(engines, self.log, seed=seed, first=secrets.randbits(62)),
         }
         self._made: dict[str, object] = {}
@@ -101,9 +104,18 @@ class Systems:
         return self.desk.shop
 
     @property
-    def city(self) -> LiveCity:
-        """The live city; `EngineBusy` while it is being built, `EngineLost` where that failed."""
-        return cast("LiveCity", self._part("city"))
+    def city(self) -> LiveCity | Fleet:
+        """The live city, or the fleet where there is one; `EngineBusy` while it is being built, `EngineLost` where that failed."""
+        return cast("LiveCity | Fleet", self._part("city"))
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet; `NothingHere` where the settings have none, and as `city`."""
+        if not self.engines.settings.fleet.on:
+            raise NothingHere(
+                "this service has no fleet: start `rialto serve --fleet LAT,LON`, or set `fleet.on`, `fleet.lat`, `fleet.lon`."
+            )
+        return cast("Fleet", self._part("city"))
 
     @property
     def studio(self) -> Gallery:
@@ -131,7 +143,7 @@ class Systems:
     def states(self) -> dict[str, str]:
         """Part -> `ready`, `building` or why it failed; the city is ready once it has decided its first window."""
         states = {p: "ready" if p in self._made else self._failed.get(p, "building") for p in PARTS}
-        if isinstance(city := self._made.get("city"), LiveCity) and not city.ready:
+        if isinstance(city := self._made.get("city"), (LiveCity, Fleet)) and not city.ready:
             states["city"] = city.failed or "building"
         return states
 
@@ -143,7 +155,7 @@ class Systems:
         self.decisions.close()
         if isinstance(desk := self._made.get("shop"), Desk):
             desk.close()
-        if isinstance(city := self._made.get("city"), LiveCity):
+        if isinstance(city := self._made.get("city"), (LiveCity, Fleet)):
             city.stop()
         self.engines.close()
 
@@ -163,6 +175,6 @@ def _tried(desk: Desk) -> Desk:
     return desk
 
 
-def _started(city: LiveCity) -> LiveCity:
+def _started(city: LiveCity | Fleet) -> LiveCity | Fleet:
     city.start()
     return city

@@ -13,7 +13,7 @@ import typer
 import rialto
 from rialto.cli.options import SettingsFile
 from rialto.cli.output import json_out, out, plain, table
-from rialto.config import SCHEMES, Serve, Settings, load
+from rialto.config import SCHEMES, Fleet, Serve, Settings, load
 from rialto.errors import EngineError, RialtoError
 from rialto.spine.params import params
 
@@ -121,12 +121,12 @@ def reference() -> str:
     lines = ["# Reference", "", f"Made by `rialto doctor --reference` from version {rialto.__version__}.", "", "## Settings", ""]
     lines += ["A TOML file or variables (`RIALTO_EVENTS=...`, `RIALTO_SERVE__PORT=...`).", ""]
     lines += ["| setting | default | schemes | what it is |", "|---|---|---|---|"]
-    for prefix, model in (("", Settings), ("serve.", Serve)):
+    for prefix, model in (("", Settings), ("serve.", Serve), ("fleet.", Fleet)):
         for name, field in model.model_fields.items():
-            if name not in ("serve", "home", "params"):
+            if name not in ("serve", "fleet", "home", "params"):
                 schemes = ", ".join(f"`{s}://`" for s in SCHEMES.get(name, ()))
                 lines.append(f"| `{prefix}{name}` | `{field.default}` | {schemes} | {field.description} |")
-            elif name != "serve":
+            elif name not in ("serve", "fleet"):
                 lines.append(f"| `{name}` | | | {field.description} |")
     lines += ["", "## Tunables", "", "Set under `[params]`, or by an experiment for some requests.", ""]
     lines += ["| tunable | default | range | unit | what it is |", "|---|---|---|---|---|"]

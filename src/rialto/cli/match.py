@@ -1,4 +1,4 @@
-"""`rialto match`: simulate a city, replay a real day, train acceptance, explain a choice."""
+"""`rialto match`: simulate a city, replay a real day, learn and compare, explain a choice."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rialto.cli import match_day, match_learning, match_routes
 from rialto.cli.options import AsJson, Seed, SettingsFile, opened
 from rialto.cli.output import json_out, out, progress, table
 
 if TYPE_CHECKING:
+    from rialto.match.courier_rows import CourierReport
     from rialto.match.simulate import SimReport
     from rialto.spine.evaluate import Interval
 
 __all__ = ["app", "report_rows"]
 
 app = typer.Typer(no_args_is_help=True, help="Driver matching: which driver takes which order, now?")
+app.command("day")(match_day.day)
+app.command("routes")(match_routes.routes)
+app.command("train")(match_learning.train)
+app.command("compare")(match_learning.compare)
+app.command("experiment")(match_learning.experiment)
+app.command("fairness")(match_learning.fairness)
 
 Drivers = Annotated[int, typer.Option(help="Drivers in the city.", min=1)]
 Hour = Annotated[float, typer.Option(help="Hour of the day to begin at.", min=0.0, max=23.9)]
@@ -31,10 +39,50 @@ def simulate(
     minutes: Minutes = 30.0,
     seeds: Annotated[int, typer.Option(help="Cities to run, each under every policy.", min=1)] = 1,
     seed: Seed = 0,
+    orders: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV of a day's orders: order_id, placed_s, ready_s and pickup_x_m, pickup_y_m, dropoff_x_m, dropoff_y_m "
+            "(or pickup_lat, pickup_lon, dropoff_lat, dropoff_lon). With --couriers: runs this day instead of a made-up city.",
+            metavar="FILE",
+        ),
+    ] = None,
+    couriers: Annotated[
+        Path | None,
+        typer.Option(help="CSV of the day's couriers: courier_id, on_s, off_s and x_m, y_m (or lat, lon).", metavar="FILE"),
+    ] = None,
+    speed_mps: Annotated[float, typer.Option(help="Day: couriers go straight at this speed, m/s.")] = 5.0,
+    pickup_s: Annotated[
+        float, typer.Option(help="Day: seconds of service at a restaurant, from when the meal is ready.")
+    ] = 240.0,
+    dropoff_s: Annotated[float, typer.Option(help="Day: seconds of service at each door.")] = 240.0,
+    strict_shifts: Annotated[
+        bool, typer.Option("--strict-shifts", help="Day: drop off before off_s too, not only pick up before it.")
+    ] = False,
+    policy: Annotated[
+        str, typer.Option(help="Day: rolling (ours), matched or nearest (its peers), or all, compared on the same day.")
+    ] = "rolling",
+    rows: Annotated[Path | None, typer.Option("--out", help="Day: write a CSV row an order here.", metavar="FILE")] = None,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(help="Day: leave wrong rows out and list them here, instead of refusing the day.", metavar="FILE"),
+    ] = None,
     as_json: AsJson = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Run a made-up city under greedy and least-cost matching (and the live acceptance model, if any), on the same luck."""
+    """Run a made-up city under greedy and least-cost matching, on the same luck; or any courier day, given as two CSV files.
+
+    A day (--orders, --couriers): an order is known from placed_s on and picked up from ready_s on; several may ride together; orders of
+    one restaurant that are picked up together take its service once. A courier picks up before off_s and finishes what he has. The result
+    is checked by rules that share nothing with the simulator.
+    """
+    if orders is not None or couriers is not None:
+        _simulate_day(
+            orders, couriers, rows, rejects,
+            speed_mps=speed_mps, pickup_s=pickup_s, dropoff_s=dropoff_s, strict_shifts=strict_shifts, policy=policy, seed=seed,
+            as_json=as_json, settings=settings,
+        )  # fmt: skip
+        return
     from rialto.app.city import open_town, run_town
     from rialto.match.decide import ACCEPTANCE, assignment, greedy
     from rialto.match.simulate import Policy
@@ -48,17 +96,92 @@ def simulate(
         total = int(minutes * 60) * len(policies) * seeds
         for run in range(seeds):
             city = make_city(seed=seed + run, drivers=drivers)
-            for policy in policies:
+            for one in policies:
                 done = len(reports) * int(minutes * 60)
                 with open_town(engines, city) as town:
                     step = lambda s, _, done=done: advance(done + int(s), total)  # noqa: E731 (binds the run)
                     reports.append(
-                        run_town(town, start_s=hour * 3600, seconds=minutes * 60, seed=seed + run, policy=policy, progress=step)
+                        run_town(town, start_s=hour * 3600, seconds=minutes * 60, seed=seed + run, policy=one, progress=step)
                     )
     if as_json:
         json_out([_figures(r) for r in reports])
         return
     out.print(table(f"{drivers} drivers, {minutes:g} minutes from {hour:g}:00", HEADS, [report_rows(r) for r in reports]))
+
+
+def _simulate_day(
+    orders: Path | None,
+    couriers: Path | None,
+    rows: Path | None,
+    rejects: Path | None,
+    *,
+    speed_mps: float,
+    pickup_s: float,
+    dropoff_s: float,
+    strict_shifts: bool,
+    policy: str,
+    seed: int,
+    as_json: bool,
+    settings: Path | None,
+) -> None:
+    from rialto.errors import BadInput
+    from rialto.match.courier_check import check_couriers
+    from rialto.match.courier_policy import POLICIES
+    from rialto.match.courier_rows import order_rows, report_couriers, write_rejects, write_rows
+    from rialto.match.courier_sim import Rules, run_couriers
+    from rialto.match.days import read_courier_day
+
+    if orders is None or couriers is None:
+        raise BadInput("a courier day needs both --orders FILE and --couriers FILE; one of them is missing.")
+    rules = Rules(speed_mps=speed_mps, pickup_s=pickup_s, dropoff_s=dropoff_s, strict_shifts=strict_shifts)
+    day = read_courier_day(orders, couriers, keep_going=rejects is not None)
+    if rejects is not None:
+        write_rejects(rejects, day.rejected)
+    reports: list[CourierReport] = []
+    # the first policy asked for is the one whose rows are written
+    names = ["rolling", *(p for p in POLICIES if p != "rolling")] if policy == "all" else [policy]
+    with opened(settings), progress("dispatching", quiet=as_json) as advance:
+        for number, name in enumerate(names):
+            run = run_couriers(day, rules, policy=name, seed=seed, progress=advance)
+            written = order_rows(day, run)
+            check_couriers(day, rules, written)
+            reports.append(report_couriers(day, rules, run, written))
+            if rows is not None and number == 0:
+                write_rows(rows, day, written)
+    if as_json:
+        days = [{"policy": r.policy, "checked": True, "rejected": len(day.rejected), **_day_figures(r)} for r in reports]
+        json_out(days if policy == "all" else days[0])
+        return
+    left_out = f", {len(day.rejected):,} rows left out" if day.rejected else ""
+    title = f"{day.orders:,} orders, {day.couriers:,} couriers{left_out}; minutes"
+    out.print(table(title, DAY_HEADS, [_day_row(r) for r in reports]))
+    out.print("Checked: each order once and not before it is ready; ways, services, shifts and loads hold.")
+
+
+DAY_HEADS = (
+    "policy", "undelivered", "click to door", "p90", "ready to door", "p90", "at the least", "ready to pickup", "p90",
+    "orders a courier hour", "in bundles",
+)  # fmt: skip
+
+
+def _day_row(r: CourierReport) -> tuple[Any, ...]:
+    spreads: list[str] = []
+    for spread in (r.click_to_door, r.ready_to_door, r.ready_to_pickup):
+        spreads += [f"{spread.mean.value / 60.0:.1f}", f"{spread.p90 / 60.0:.1f}"]
+    least = f"{r.least_ready_to_door_s / 60.0:.1f}"
+    return (r.policy, r.undelivered, *spreads[:4], least, *spreads[4:], f"{r.orders_a_courier_hour:.2f}", f"{r.in_bundles:.0%}")
+
+
+def _day_figures(r: CourierReport) -> dict[str, Any]:
+    figures: dict[str, Any] = {"orders": r.orders, "couriers": r.couriers, "undelivered": r.undelivered}
+    for name, s in (
+        ("click_to_door_s", r.click_to_door), ("ready_to_door_s", r.ready_to_door), ("ready_to_pickup_s", r.ready_to_pickup)
+    ):  # fmt: skip
+        bounds = {"mean_low": s.mean.low, "mean_high": s.mean.high}
+        figures[name] = {"mean": s.mean.value, **bounds, "median": s.median, "p90": s.p90}
+    for name in ("least_ready_to_door_s", "orders_a_courier_hour", "drive_a_order_s", "in_bundles", "overtime_s"):
+        figures[name] = getattr(r, name)
+    return figures
 
 
 HEADS = ("policy", "orders", "matched", "response s", "pickup s", "offers accepted", "decision ms (p99)")
@@ -115,43 +238,6 @@ def replay(
     rows.sort(key=lambda r: -r[1])
     title = f"{len(arrivals.tasks):,} tasks, {len(arrivals.workers):,} workers; no worker twice, every pair feasible (checked)"
     out.print(table(title, ("method", "matched tasks", "mean response s"), rows))
-
-
-@app.command()
-def train(
-    drivers: Drivers = 400,
-    hour: Hour = 12.0,
-    minutes: Minutes = 60.0,
-    seed: Seed = 0,
-    as_json: AsJson = False,
-    settings: SettingsFile = None,
-) -> None:
-    """Learn which driver accepts which order from a simulated city's logged offers, and promote the model behind its gate."""
-    from rialto.app.city import open_town, run_town, teach
-    from rialto.match.simulate import Policy
-    from rialto.worlds.city import make_city
-
-    city = make_city(seed=seed, drivers=drivers)
-    with opened(settings) as engines, progress("logging offers", quiet=as_json) as advance, open_town(engines, city) as town:
-        policy = Policy("least cost", version="")
-        total = int(minutes * 60)
-        run_town(
-            town,
-            start_s=hour * 3600,
-            seconds=minutes * 60,
-            seed=seed,
-            policy=policy,
-            progress=lambda s, _: advance(int(s), total),
-        )
-        trained = teach(town, engines.models(), seed=seed)
-    report, verdict = trained.report, trained.report.verdict
-    if as_json:
-        json_out({"passed": verdict.passed, "reason": verdict.reason, "difference": verdict.difference, "low": verdict.low,
-                  "high": verdict.high, "version": report.version, "parent": report.parent, "trained_on": report.trained_on,
-                  "judged_on": report.judged_on})  # fmt: skip
-        return
-    out.print(f"Learned from {report.trained_on:,} orders, judged on {report.judged_on:,} others.")
-    out.print(f"{'Promoted ' + report.version if verdict.passed else 'Refused'}: {verdict.reason}")
 
 
 @app.command()

@@ -70,7 +70,7 @@ def caps(catalogue: Catalogue) -> Caps:
 
     def order(requests: Requests, at: int, rows: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.int64]:
         if not made:
-            made.update((name, _codes(catalogue.text(name))) for name in ("brand", "category"))
+            made.update({name: _codes(catalogue.text(name)) for name in ("brand", "category")})  # both at once: threads look
         limits = [(made[n][rows[:POOL]], int(p.of(requests)[at])) for n, p in (("brand", BRAND), ("category", CATEGORY))]
         first = capped(
             scores[:POOL], [x for x in limits if x[1]], page=int(PAGE.of(requests)[at]), loss=float(LOSS.of(requests)[at])

@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Lock
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
-from rialto.local.geo_search import EVERYWHERE2, SCRATCH, Ask, search
-from rialto.local.grid import FARTHEST_M, Grid, Points, build, by_tile
-from rialto.local.point_table import Table, move, pick, refill, remove
-from rialto.local.threads import spread
-from rialto.ports import Hits, Positioned
+from rialto.local.geo_layout import Layout, Part, alike, copied, divide, nowhere, room, smaller
+from rialto.local.geo_search import EVERYWHERE2, FIRST_SHARE, SCRATCH, SHARES, Ask, pack, search
+from rialto.local.geo_sift import by_cell
+from rialto.local.geo_terms import Checked, checked_points, checked_queries, whole
+from rialto.local.grid import Points, build, by_tile
+from rialto.local.point_table import Table, live, move, refill, remove
+from rialto.ports import Hits, Positioned, Terms
+from rialto.threads import spread
 
 __all__ = ["GridGeo"]
 
 _REBUILD_PER_POINT = 16
 """Looks at loose points that cost as much as placing one point anew; searches never pay more than twice the best schedule."""
 
-_PICK_PER_POINT = 30
-"""Looks that copying and placing one point of a smaller grid costs."""
-
-_FEW_NEEDS = 8
 _ONE_BATCH = 512
+_MOST_SPARE = 8
 _FEW_HOLES = 128
 
 
-class _Layout(NamedTuple):
-    """Points in memory: the first `sorted` lie by cell, those up to `used` are loose."""
+@dataclass(slots=True)
+class _Answers:
+    """Where a batch's answers go: `ids`, `far`, `when` (queries, k), and how many each query has, `count` (queries,)."""
 
-    points: Points
-    grid: Grid
-    sorted: int
-    used: int
+    ids: NDArray[np.int64]
+    far: NDArray[np.float64]
+    when: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+    @classmethod
+    def room(cls, queries: int, k: int) -> _Answers:
+        far, when = (np.empty((queries, k)) for _ in range(2))
+        return cls(np.empty((queries, k), dtype=np.int64), far, when, np.zeros(queries, dtype=np.int64))
+
+    def hits(self) -> Hits:
+        offsets = np.concatenate(([0], np.cumsum(self.count)))
+        if offsets[-1] == self.ids.size:
+            return Hits(offsets, self.ids.reshape(-1), self.far.reshape(-1), self.when.reshape(-1))
+        ids, far, when = self.ids.reshape(-1), self.far.reshape(-1), self.when.reshape(-1)
+        pack(self.ids.shape[1], self.count, ids, far, when)
+        return Hits(offsets, ids[: offsets[-1]], far[: offsets[-1]], when[: offsets[-1]])
 
 
 class GridGeo:
@@ -43,6 +58,9 @@ class GridGeo:
     Memory holds the points by cell. A point that moves within its cell is changed where it lies; one that leaves it is kept among the
     loose points, which every search looks at, until so many looks were spent on them that placing all points anew is cheaper. Where few
     points are eligible for many queries of a batch, those few get a grid of their own.
+
+    A batch of queries sees one moment. Moves that come while it is answered go into a copy of the memory, so neither waits for the
+    other for longer than a copy takes, some 10 ns a point.
 
     Args:
         threads: Most threads that a batch of queries is divided among; 0 = as many as there are processors.
@@ -71,6 +89,8 @@ class GridGeo:
             raise BadInput(f"threads is {threads}; wanted 0 (as many as there are processors) or more.")
         self._threads = threads
         self._lock = Lock()
+        self._share = np.full(SHARES, FIRST_SHARE)  # guesses that threads may mix up: they cost time and change no answer
+        self._compiled = set[str]()
         self._clear()
 
     def __len__(self) -> int:
@@ -83,11 +103,12 @@ class GridGeo:
         Raises:
             BadInput: columns differ in length, or a coordinate or time is not finite, or a coordinate exceeds 1e8 m; nothing was moved.
         """
-        new = _checked(points)
-        taken = np.empty(len(new.id), dtype=np.bool_)
         with self._lock:
+            new = checked_points(points, self._kinds)
+            self._own(new.amounts.shape[1])
             self._make_room(len(new.id))
             lay = self._lay
+            taken = np.empty(len(new.id), dtype=np.bool_)
             used, fresh, rows = move(self._table, lay.points, lay.grid, new, lay.sorted, lay.used, taken)
             self._lay = lay._replace(used=used)
             self._live += fresh
@@ -96,8 +117,9 @@ class GridGeo:
 
     def remove(self, ids: NDArray[np.int64]) -> None:
         """Remove points; unknown ids are no error."""
-        wanted = _whole("ids", ids)
+        wanted = whole("ids", ids)
         with self._lock:
+            self._own(len(self._kinds))
             self._live -= remove(self._table, self._lay.points, wanted)
 
     def nearest(
@@ -109,36 +131,35 @@ class GridGeo:
         need: NDArray[np.uint64] | None = None,
         radius_m: float = np.inf,
         fresh_after_s: float = -np.inf,
+        terms: Terms | None = None,
     ) -> Hits:
-        """The k nearest eligible points to each query; see `GeoIndex.nearest`. A batch sees one moment: moves wait for it.
+        """The k nearest eligible points to each query; see `GeoIndex.nearest`. A batch sees one moment, and moves do not wait for it.
 
         Raises:
             BadInput: a coordinate is not finite or exceeds 1e8 m, k < 1, a radius below 0, NaN anywhere, or columns differ in length.
         """
-        x, y = _place("x_m", x_m), _place("y_m", y_m)
-        bits = np.zeros(len(x), dtype=np.uint64) if need is None else _whole("need", need).astype(np.uint64)
-        _same_length(len(x), y_m=y, need=bits)
+        asked = checked_queries(x_m, y_m, need, terms)
         if k < 1 or not radius_m >= 0.0 or np.isnan(fresh_after_s):
             raise BadInput(
                 f"k is {k}, radius_m {radius_m}, fresh_after_s {fresh_after_s}; wanted k from 1, a radius from 0, and a number."
             )
-        radius2, fresh = min(float(radius_m) ** 2, EVERYWHERE2), float(fresh_after_s)
         with self._lock:
-            self._settle_where_cheaper(len(x))
+            ask = self._ask(asked, min(float(radius_m) ** 2, EVERYWHERE2), float(fresh_after_s))
             width = min(k, max(self._live, 1))
-            ids, far = np.empty((len(x), width), dtype=np.int64), np.empty((len(x), width))
-            count = np.zeros(len(x), dtype=np.int64)
-            rest = np.arange(len(x))
-            for bit in _distinct(bits) if self._live else ():
-                rows = np.flatnonzero(bits == bit)
-                lay = self._smaller(bit, fresh, len(rows), width)
-                if lay is not None:
-                    rest = rest[bits[rest] != bit]
-                    plain = Ask(x, y, bits, rows, radius2, fresh, True)
-                    self._answer(lay, plain, ids, far, count)
-            anyone = not bits.any() and fresh == -np.inf
-            self._answer(self._lay, Ask(x, y, bits, rest, radius2, fresh, anyone), ids, far, count)
-        return _hits(ids, far, count)
+            answers = _Answers.room(len(asked.x), width)
+            parts, rest = self._divided(ask, width)
+            lay, made = self._lay, self._layouts(ask, parts)
+            self._readers += 1
+        try:
+            for part, own in zip(parts, made):
+                self._answer(own, _within(ask, part), answers)
+            self._answer(lay, ask._replace(order=rest), answers)
+        finally:
+            with self._lock:
+                if self._lay.points is lay.points:
+                    self._readers -= 1
+                self._spare = [*(own.points for own in made), *self._spare][:_MOST_SPARE]
+        return answers.hits()
 
     def close(self) -> None:
         """Let go of all points; the index is empty afterwards."""
@@ -147,7 +168,27 @@ class GridGeo:
 
     def _clear(self) -> None:
         self._table, self._live, self._rows, self._debt = Table.of(0), 0, 0, 0
-        self._lay = _Layout(_room(0), _nowhere(), 0, 0)
+        self._kinds: dict[str, int] = {}
+        self._spare: list[Points] = []
+        self._replace(Layout(room(0, 0), nowhere(0), 0, 0))
+
+    def _replace(self, lay: Layout) -> None:
+        """Go on with another memory, which nobody reads yet."""
+        self._lay, self._readers = lay, 0
+
+    def _own(self, kinds: int) -> None:
+        """Before a write: memory that no search reads, with room for `kinds` amounts; a search under way keeps the old one."""
+        lay = self._lay
+        held = lay.points.amounts.shape[1]
+        if not self._readers and held == kinds:
+            return
+        amounts = np.full((len(lay.points.id), kinds), -np.inf)
+        amounts[: lay.used, :held] = lay.points.amounts[: lay.used]
+        points = copied(lay.points, amounts) if self._readers else lay.points._replace(amounts=amounts)
+        most = np.full((len(lay.grid.most), kinds), -np.inf)
+        most[:, :held] = lay.grid.most
+        grid = lay.grid._replace(bits=lay.grid.bits.copy(), most=most)
+        self._replace(lay._replace(points=points, grid=grid))
 
     def _make_room(self, arrivals: int) -> None:
         """Room in memory and in the table for `arrivals` more points."""
@@ -157,111 +198,102 @@ class GridGeo:
             self._table = Table.of(2 * (self._live + arrivals))
             self._rows = refill(self._table, self._lay.points, self._lay.used)
 
-    def _settle_where_cheaper(self, queries: int) -> None:
-        loose, holes = self._lay.used - self._lay.sorted, self._lay.used - self._live
-        self._debt += loose * queries
-        dear = loose > 0 and self._debt > _REBUILD_PER_POINT * self._live
-        if dear or holes > self._live + _FEW_HOLES:
-            self._settle(0)
-
     def _settle(self, arrivals: int) -> None:
         """Place all points by cell, with room for as many again to become loose."""
         self._debt = 0
-        new = _room(2 * (self._live + arrivals))
-        grid = build(self._lay.points, self._lay.used, self._live, new) if self._live else _nowhere()
+        kinds = self._lay.points.amounts.shape[1]
+        new, grid = room(2 * (self._live + arrivals), kinds), nowhere(kinds)
+        if self._live:
+            rows = np.empty(self._lay.used, dtype=np.int64)
+            there = rows[: live(self._lay.points, self._lay.used, rows)]
+            grid = build(self._lay.points, there, np.arange(kinds), new)
         self._table.place[new.key[: self._live]] = np.arange(self._live)
-        self._lay = _Layout(new, grid, self._live, self._live)
+        self._replace(Layout(new, grid, self._live, self._live))
 
-    def _smaller(self, need: np.uint64, fresh: float, queries: int, k: int) -> _Layout | None:
-        """A grid of the eligible alone, where the time that it saves exceeds the time to make it; judged by a sample."""
-        points, used = self._lay.points, self._lay.used
-        sample = slice(0, used, max(used // 1024, 1))
-        fits = ((points.flags[sample] & need) == need) & (points.time[sample] >= fresh) & ~np.isnan(points.x[sample])
-        share = max(float(fits.mean()), 1.0 / used)
-        if queries * min(used, 3 * k / share) < 2 * (used + _PICK_PER_POINT * share * used + queries * 3 * k):
-            return None
-        few = _room(used)
-        kept = pick(points, used, np.uint64(need), fresh, few)
-        if not kept:
-            return _Layout(few, _nowhere(), 0, 0)
-        placed = _room(kept)
-        return _Layout(placed, build(few, kept, kept, placed), kept, kept)
+    def _ask(self, asked: Checked, radius2: float, fresh: float) -> Ask:
+        """The batch as the search reads it. What no point ever had stands in a column of its own, whose amount is -inf."""
+        unheard = [name for name in asked.names if name not in self._kinds]
+        if unheard:
+            self._kinds |= {name: len(self._kinds) + i for i, name in enumerate(unheard)}
+            self._own(len(self._kinds))
+        columns = np.array([self._kinds[name] for name in asked.names], dtype=np.int64)
+        deep = bool(len(columns) or len(asked.bar)) or fresh > -np.inf
+        order = np.arange(len(asked.x))
+        return Ask(
+            asked.x, asked.y, asked.need, order, radius2, fresh, bool(asked.need.any()), deep,
+            np.arange(len(columns)), columns, asked.least, asked.per_m, asked.bar_at, asked.bar,
+        )  # fmt: skip
 
-    def _answer(self, lay: _Layout, ask: Ask, ids: NDArray[np.int64], far: NDArray[np.float64], count: NDArray[np.int64]) -> None:
+    def _divided(self, ask: Ask, k: int) -> tuple[list[Part], NDArray[np.int64]]:
+        """Parts of the batch with a layout of their own, and the queries for the common one, which is put in order where that pays."""
+        parts, rest = list[Part](), ask.order
+        many = len(rest) >= _ONE_BATCH and self._live > 0 and (ask.flagged or ask.deep)
+        if many and self._lay.used - self._lay.sorted > self._lay.sorted // 4:
+            self._settle(0)
+        if many:
+            parts, rest = divide(self._lay, ask, k)
+        loose, holes = self._lay.used - self._lay.sorted, self._lay.used - self._live
+        debt = self._debt + loose * len(rest)
+        dear = loose > 0 and debt > _REBUILD_PER_POINT * self._live
+        if dear and many and len(rest):
+            return [*parts, alike(ask, rest)], rest[:0]  # to copy those whom these may get costs less than to place all anew
+        self._debt = debt
+        if dear or (holes > self._live + _FEW_HOLES and not parts):
+            self._settle(0)
+        return parts, rest
+
+    def _layouts(self, ask: Ask, parts: list[Part]) -> list[Layout]:
+        if not parts:
+            return []
+        lay, made = self._lay, dict[int, Layout]()
+        order = by_cell(lay.points, lay.grid, lay.sorted, lay.used)
+
+        kinds = len(ask.columns)
+        memory = [self._spare_room(lay.used, kinds) for _ in parts]
+
+        def make(first: int, last: int) -> None:
+            made.update({i: smaller(lay, order, ask, parts[i], memory[i]) for i in range(first, last)})
+
+        self._spread(make, len(parts), 1)
+        return [made[i] for i in range(len(parts))]
+
+    def _spare_room(self, places: int, kinds: int) -> Points:
+        """Memory that an earlier batch is done with, as the system takes longer to give new memory than a layout takes to fill."""
+        for i, spare in enumerate(self._spare):
+            if len(spare.id) >= places and spare.amounts.shape[1] == kinds:
+                return self._spare.pop(i)
+        return room(len(self._lay.points.id), kinds)
+
+    def _answer(self, lay: Layout, ask: Ask, answers: _Answers) -> None:
         order = ask.order
+        if not len(order):
+            return
         sorted_ask = ask._replace(order=order[by_tile(lay.grid, ask.x[order], ask.y[order])])
+        ids, far, when, count = answers.ids, answers.far, answers.when, answers.count
 
         def part(first: int, last: int) -> None:
             size = 4 * ids.shape[1] + SCRATCH
             near, at = np.empty(size), np.empty(size, dtype=np.int64)
-            search(lay.points, lay.grid, lay.sorted, lay.used, sorted_ask, first, last, ids, far, count, near, at)
+            search(
+                lay.points, lay.grid, lay.sorted, lay.used, sorted_ask, first, last, ids, far, when, count, near, at, self._share
+            )
 
-        spread(part, len(order), grain=_ONE_BATCH, threads=self._threads)
+        self._spread(part, len(order), _ONE_BATCH)
 
-
-def _room(places: int) -> Points:
-    x, y, time = (np.empty(places) for _ in range(3))
-    ids, key = (np.empty(places, dtype=np.int64) for _ in range(2))
-    return Points(x, y, time, np.empty(places, dtype=np.uint64), ids, key)
-
-
-def _nowhere() -> Grid:
-    """The grid of no points: one tile, whose box is empty."""
-    box = np.array([[np.inf, np.inf, -np.inf, -np.inf]])
-    whole = np.zeros(1, dtype=np.int64)
-    return Grid(np.zeros(4), np.ones(2, dtype=np.int64), box, np.zeros((1, 2)), np.zeros((1, 2), dtype=np.int64), whole, whole)
+    def _spread(self, work: Callable[[int, int], None], rows: int, grain: int) -> None:
+        """`spread`, after one thread alone has done such work once: its kernels are compiled then, which is no work for several."""
+        spread(work, rows, grain=grain, threads=self._threads if work.__name__ in self._compiled else 1)
+        self._compiled.add(work.__name__)
 
 
-def _distinct(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The distinct needs of a batch large enough to group; none where there are many."""
-    if len(bits) < _ONE_BATCH:
-        return bits[:0]
-    found = np.unique(bits)
-    return found if len(found) <= _FEW_NEEDS else found[:0]
-
-
-def _hits(ids: NDArray[np.int64], far: NDArray[np.float64], count: NDArray[np.int64]) -> Hits:
-    offsets = np.concatenate(([0], np.cumsum(count)))
-    if offsets[-1] == ids.size:
-        return Hits(offsets, ids.reshape(-1), far.reshape(-1))
-    there = np.arange(ids.shape[1]) < count[:, np.newaxis]
-    return Hits(offsets, ids[there], far[there])
-
-
-def _checked(points: Positioned) -> Points:
-    ids = _whole("ids", points.ids)
-    x, y = _place("x_m", points.x_m), _place("y_m", points.y_m)
-    time = _finite("time_s", points.time_s, np.inf)
-    flags = _whole("flags", points.flags).astype(np.uint64) if len(points.flags) else np.zeros(len(ids), dtype=np.uint64)
-    _same_length(len(ids), x_m=x, y_m=y, time_s=time, flags=flags)
-    return Points(x, y, time, flags, ids, ids)
-
-
-def _whole(name: str, values: NDArray[Any]) -> NDArray[np.int64]:
-    array = np.asarray(values)
-    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
-        raise BadInput(f"{name} has shape {array.shape} and type {array.dtype}; wanted one dimension of whole numbers.")
-    return np.require(array.astype(np.int64, copy=False), requirements=["C", "W"])
-
-
-def _place(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
-    return _finite(name, values, FARTHEST_M)
-
-
-def _finite(name: str, values: NDArray[Any], most: float) -> NDArray[np.float64]:
-    array = np.require(values, np.float64, ["C", "W"])
-    if array.ndim != 1:
-        raise BadInput(f"{name} has shape {array.shape}; wanted one dimension.")
-    wrong = ~(np.isfinite(array) & (np.abs(array) <= most))
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise BadInput(
-            f"{name}[{row}] is {array[row]:g}; wanted a finite number" + (f" within {most:g} m." if most < np.inf else ".")
-        )
-    return array
-
-
-def _same_length(size: int, **columns: NDArray[Any]) -> None:
-    for name, column in columns.items():
-        if len(column) != size:
-            raise BadInput(f"{name} has {len(column)} rows; wanted {size}, one for each point or query.")
+def _within(ask: Ask, part: Part) -> Ask:
+    """The queries of a part, asked among those who have what all of them need: only what differs between them is looked at."""
+    kinds = np.flatnonzero((ask.per_m > 0.0) | (part.high > part.low))  # a smaller layout has a column a kind
+    return ask._replace(
+        order=part.rows,
+        flagged=bool(part.any_need != part.need),
+        deep=bool(len(kinds) or len(ask.bar)),
+        kinds=kinds,
+        columns=kinds,
+        fresh=-np.inf,
+    )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rialto.local.kernels import inner, kernel
 
-__all__ = ["FARTHEST_M", "Grid", "Points", "build", "by_tile", "cell_of", "step", "tile_of"]
+__all__ = ["FARTHEST_M", "Grid", "Points", "admit", "bound", "build", "by_tile", "cell_of", "cover", "step", "tile_of"]
 
 FARTHEST_M = 1e8
 """Largest coordinate: two and a half times round the Earth. Rounding there is 1.5e-8 m, which the search's slack covers."""
@@ -27,8 +27,14 @@ _CELL_SHAPE = 2.0
 _SAMPLE = 2048
 
 
+_NO_AMOUNTS = np.zeros((0, 0))
+
+
 class Points(NamedTuple):
-    """Points in memory order: `x`, `y` (metres; `x` = NaN marks a place that was left), `time` (s), `flags`, `id`, row `key`."""
+    """Points in memory order: `x`, `y` (metres; `x` = NaN marks a place that was left), `time` (s), `flags`, `id`, row `key`.
+
+    `amounts` (points, kinds) is what each has of what queries may ask for.
+    """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -36,6 +42,7 @@ class Points(NamedTuple):
     flags: NDArray[np.uint64]
     id: NDArray[np.int64]
     key: NDArray[np.int64]
+    amounts: NDArray[np.float64] = _NO_AMOUNTS
 
 
 class Grid(NamedTuple):
@@ -44,20 +51,28 @@ class Grid(NamedTuple):
     Args:
         plane: `(x0, y0, tiles per metre in x, in y)`; what lies outside belongs to the nearest border tile.
         size: `(tiles in x, tiles in y)`, int64.
-        box: Box that each tile's points fill, shape (tiles, 4): x0, y0, x1, y1; x0 > x1 where it has none.
+        box: Box that holds each tile's points, shape (tiles, 4): x0, y0, x1, y1; x0 > x1 where it has none. It only grows.
+        origin: Corner that a tile's cells are counted from, shape (tiles, 2); what lies before it or beyond belongs to border cells.
+        area: Square metres that a tile's cells cover, shape (tiles,).
         scale: Cells per metre in a tile, shape (tiles, 2).
         shape: Columns and rows of cells in a tile, shape (tiles, 2), int64.
         first: First cell of a tile, shape (tiles,), int64; cells of a tile go row by row.
         start: Cell c owns points `start[c]:start[c+1]`, shape (cells + 1,), int64.
+        bits: Bits that any point of a tile holds, shape (tiles + 1,), uint64; the last is of all points, loose ones too.
+        most: The largest amounts in a tile, shape (tiles + 1, kinds), likewise. Both may be more than there is, as points go.
     """
 
     plane: NDArray[np.float64]
     size: NDArray[np.int64]
     box: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    area: NDArray[np.float64]
     scale: NDArray[np.float64]
     shape: NDArray[np.int64]
     first: NDArray[np.int64]
     start: NDArray[np.int64]
+    bits: NDArray[np.uint64]
+    most: NDArray[np.float64]
 
 
 @inner
@@ -75,15 +90,23 @@ def tile_of(grid: Grid, x: float, y: float) -> int:
     return step(y, grid.plane[1], grid.plane[3], grid.size[1]) * grid.size[0] + across
 
 
-@kernel
+@inner
 def cell_of(grid: Grid, x: float, y: float) -> int:
-    """The cell that holds this place, or -1 where it lies in no tile's box."""
+    """The cell that holds this place, or -1 where there is no cell at all; `cover` must follow where a point is to be found there."""
     t = tile_of(grid, x, y)
-    box, scale, shape = grid.box, grid.scale, grid.shape
-    if not (box[t, 0] <= x <= box[t, 2] and box[t, 1] <= y <= box[t, 3]):
+    origin, scale, shape = grid.origin, grid.scale, grid.shape
+    if shape[t, 0] == 0:
         return -1
-    column = step(x, box[t, 0], scale[t, 0], shape[t, 0])
-    return grid.first[t] + step(y, box[t, 1], scale[t, 1], shape[t, 1]) * shape[t, 0] + column
+    column = step(x, origin[t, 0], scale[t, 0], shape[t, 0])
+    return grid.first[t] + step(y, origin[t, 1], scale[t, 1], shape[t, 1]) * shape[t, 0] + column
+
+
+@inner
+def cover(grid: Grid, t: int, x: float, y: float) -> None:
+    """Let the box of tile `t` cover a place."""
+    box = grid.box
+    box[t, 0], box[t, 1] = min(box[t, 0], x), min(box[t, 1], y)
+    box[t, 2], box[t, 3] = max(box[t, 2], x), max(box[t, 3], y)
 
 
 @kernel
@@ -92,17 +115,15 @@ def _per_metre(count: int, length: float) -> float:
 
 
 @nb.njit(cache=True, nogil=True)
-def _frame(points: Points, used: int, live: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _frame(points: Points, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The plane's division into tiles, over the middle 98 % of a sample, so that one lost point does not make all tiles huge."""
-    xs, ys = np.empty(_SAMPLE), np.empty(_SAMPLE)
-    stride, taken, at = max(live // _SAMPLE, 1), 0, 0
-    for i in range(used):
-        if not np.isnan(points.x[i]):
-            if at % stride == 0 and taken < _SAMPLE:
-                xs[taken], ys[taken] = points.x[i], points.y[i]
-                taken += 1
-            at += 1
-    xs, ys = np.sort(xs[:taken]), np.sort(ys[:taken])
+    live = rows.size
+    stride = max(live // _SAMPLE, 1)
+    taken = min(-(-live // stride), _SAMPLE)
+    xs, ys = np.empty(taken), np.empty(taken)
+    for i in range(taken):
+        xs[i], ys[i] = points.x[rows[i * stride]], points.y[rows[i * stride]]
+    xs, ys = np.sort(xs), np.sort(ys)
     cut = taken // 100
     width, height = xs[taken - 1 - cut] - xs[cut], ys[taken - 1 - cut] - ys[cut]
     tiles = max(live / _TILE_POINTS, 1.0)
@@ -128,57 +149,83 @@ def _divide(box: NDArray[np.float64], t: int, count: int) -> tuple[float, float,
     return _per_metre(columns, width), _per_metre(rows, height), columns, rows
 
 
-def build(old: Points, used: int, live: int, new: Points) -> Grid:
-    """Copy the `live` points among the first `used` of `old` to `new`, by tile, row and cell; `live` must be at least 1."""
-    plane, size = _frame(old, used, live)
+def build(old: Points, rows: NDArray[np.int64], columns: NDArray[np.int64], new: Points) -> Grid:
+    """Copy the points at `rows`, at least one, of `old` to `new`, by tile, row and cell, with `columns` of their amounts."""
+    plane, size = _frame(old, rows)
     tiles = int(size[0] * size[1])
     box = np.empty((tiles, 4))
     box[:, :2], box[:, 2:] = np.inf, -np.inf
     counts, none = np.zeros(tiles, dtype=np.int64), np.zeros(0, dtype=np.int64)
     grid = Grid(
-        plane, size, box, np.zeros((tiles, 2)), np.zeros((tiles, 2), dtype=np.int64), np.zeros(tiles, dtype=np.int64), none
-    )
-    cells = _count(grid, old, used, counts)
-    start, cell = np.zeros(cells + 2, dtype=np.int64), np.empty(used, dtype=np.int64)
-    _place(grid, old, used, cell, start, new)
+        plane, size, box, np.zeros((tiles, 2)), np.zeros(tiles), np.zeros((tiles, 2)),
+        np.ones((tiles, 2), dtype=np.int64), np.zeros(tiles, dtype=np.int64), none,
+        np.zeros(tiles + 1, dtype=np.uint64), np.full((tiles + 1, len(columns)), -np.inf),
+    )  # fmt: skip
+    cells = _count(grid, old, rows, counts)
+    start, cell = np.zeros(cells + 2, dtype=np.int64), np.empty(len(rows), dtype=np.int64)
+    _place(grid, old, rows, columns, cell, start, new)
+    bound(grid, start, new)
     return grid._replace(start=start[: cells + 1])
 
 
 @kernel
-def _count(grid: Grid, points: Points, used: int, counts: NDArray[np.int64]) -> int:
+def _count(grid: Grid, points: Points, rows: NDArray[np.int64], counts: NDArray[np.int64]) -> int:
     """Fill in every tile's box, cells per metre, columns, rows and first cell; returns the number of cells."""
     box, scale, shape = grid.box, grid.scale, grid.shape
-    for i in range(used):
-        x, y = points.x[i], points.y[i]
-        if not np.isnan(x):
-            t = tile_of(grid, x, y)
-            counts[t] += 1
-            box[t, 0], box[t, 1] = min(box[t, 0], x), min(box[t, 1], y)
-            box[t, 2], box[t, 3] = max(box[t, 2], x), max(box[t, 3], y)
+    for r in range(rows.size):
+        x, y = float(points.x[rows[r]]), float(points.y[rows[r]])
+        t = tile_of(grid, x, y)
+        counts[t] += 1
+        cover(grid, t, x, y)
     cells = 0
     for t in range(counts.size):
         grid.first[t] = cells
         if counts[t]:
             scale[t, 0], scale[t, 1], shape[t, 0], shape[t, 1] = _divide(box, t, counts[t])
-            cells += shape[t, 0] * shape[t, 1]
+            grid.origin[t, 0], grid.origin[t, 1] = box[t, 0], box[t, 1]
+            grid.area[t] = (box[t, 2] - box[t, 0]) * (box[t, 3] - box[t, 1])
+        cells += shape[t, 0] * shape[t, 1]
     return cells
 
 
 @kernel
-def _place(grid: Grid, old: Points, used: int, cell: NDArray[np.int64], start: NDArray[np.int64], new: Points) -> None:
+def _place(
+    grid: Grid, old: Points, rows: NDArray[np.int64], columns: NDArray[np.int64],
+    cell: NDArray[np.int64], start: NDArray[np.int64], new: Points,
+) -> None:  # fmt: skip
     """Counting sort of points by cell; `start` (cells + 2,) must be zero and ends as the cells' bounds."""
-    for i in range(used):
-        if not np.isnan(old.x[i]):
-            cell[i] = cell_of(grid, old.x[i], old.y[i])
-            start[cell[i] + 2] += 1
+    for r in range(rows.size):
+        cell[r] = cell_of(grid, float(old.x[rows[r]]), float(old.y[rows[r]]))
+        start[cell[r] + 2] += 1
     for c in range(2, start.size):
         start[c] += start[c - 1]
-    for i in range(used):
-        if not np.isnan(old.x[i]):
-            p = start[cell[i] + 1]
-            start[cell[i] + 1] = p + 1
-            new.x[p], new.y[p], new.time[p] = old.x[i], old.y[i], old.time[i]
-            new.flags[p], new.id[p], new.key[p] = old.flags[i], old.id[i], old.key[i]
+    for r in range(rows.size):
+        i, p = rows[r], start[cell[r] + 1]
+        start[cell[r] + 1] = p + 1
+        new.x[p], new.y[p], new.time[p] = old.x[i], old.y[i], old.time[i]
+        new.flags[p], new.id[p], new.key[p] = old.flags[i], old.id[i], old.key[i]
+        for j in range(columns.size):
+            new.amounts[p, j] = old.amounts[i, columns[j]]
+
+
+@inner
+def admit(grid: Grid, t: int, flags: int, amounts: NDArray[np.float64]) -> None:
+    """Let the bounds of tile `t` cover a point of these flags and amounts."""
+    grid.bits[t] |= np.uint64(flags)
+    for j in range(amounts.size):
+        grid.most[t, j] = max(grid.most[t, j], amounts[j])
+
+
+@kernel
+def bound(grid: Grid, start: NDArray[np.int64], points: Points) -> None:
+    """Fill in what the points of each tile, and of all, hold at most."""
+    for t in range(grid.first.size):
+        cells = grid.shape[t, 0] * grid.shape[t, 1]
+        for p in range(start[grid.first[t]], start[grid.first[t] + cells]):
+            grid.bits[t] |= points.flags[p]
+            for j in range(grid.most.shape[1]):
+                grid.most[t, j] = max(grid.most[t, j], points.amounts[p, j])
+        admit(grid, grid.first.size, grid.bits[t], grid.most[t])
 
 
 def by_tile(grid: Grid, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:

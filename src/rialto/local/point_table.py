@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.local.grid import Grid, Points, cell_of
-from rialto.local.kernels import kernel
+from rialto.local.grid import Grid, Points, admit, cell_of, cover, tile_of
+from rialto.local.kernels import inner, kernel
 
-__all__ = ["FREE", "LEFT", "Table", "move", "pick", "refill", "remove"]
+__all__ = ["FREE", "LEFT", "Table", "live", "move", "refill", "remove"]
 
 FREE, LEFT = -1, -2
 """Row of the table that was never used; row whose point was removed."""
@@ -33,7 +33,7 @@ class Table(NamedTuple):
         return cls(np.zeros(rows, dtype=np.int64), np.full(rows, FREE, dtype=np.int64))
 
 
-@kernel
+@inner
 def _row(table: Table, id_: int) -> int:
     """The row that holds `id_`, or the free row where it would go."""
     mask = table.id.size - 1
@@ -56,6 +56,14 @@ def refill(table: Table, points: Points, used: int) -> int:
     return live
 
 
+@inner
+def _stays(grid: Grid, place: int, x: float, y: float) -> int:
+    """The tile of the cell that owns `place` where it holds (x, y) too, else -1."""
+    t = tile_of(grid, x, y)
+    cell = cell_of(grid, x, y)
+    return t if cell >= 0 and grid.start[cell] <= place < grid.start[cell + 1] else -1
+
+
 @kernel
 def move(
     table: Table, points: Points, grid: Grid, new: Points, sorted_: int, used: int, taken: NDArray[np.bool_]
@@ -65,7 +73,7 @@ def move(
     Returns:
         Places used, points that were not there before, and rows of the table that were free before.
     """
-    fresh, rows = 0, 0
+    fresh, rows, everyone = 0, 0, grid.bits.size - 1
     for i in range(new.id.size):
         row = _row(table, new.id[i])
         place = table.place[row]
@@ -77,7 +85,8 @@ def move(
             taken[i] = False
             continue
         taken[i] = True
-        if place < 0 or (place < sorted_ and not _stays(grid, place, new.x[i], new.y[i])):
+        t = _stays(grid, place, new.x[i], new.y[i]) if 0 <= place < sorted_ else -1
+        if place < 0 or (place < sorted_ and t < 0):
             if place >= 0:
                 points.x[place] = np.nan
             place = used
@@ -86,13 +95,13 @@ def move(
             points.id[place], points.key[place] = new.id[i], row
         points.x[place], points.y[place] = new.x[i], new.y[i]
         points.time[place], points.flags[place] = new.time[i], new.flags[i]
+        for j in range(new.amounts.shape[1]):
+            points.amounts[place, j] = new.amounts[i, j]
+        admit(grid, everyone, new.flags[i], new.amounts[i])
+        if t >= 0:
+            admit(grid, t, new.flags[i], new.amounts[i])
+            cover(grid, t, new.x[i], new.y[i])
     return used, fresh, rows
-
-
-@kernel
-def _stays(grid: Grid, place: int, x: float, y: float) -> bool:
-    cell = cell_of(grid, x, y)
-    return cell >= 0 and grid.start[cell] <= place < grid.start[cell + 1]
 
 
 @kernel
@@ -109,12 +118,10 @@ def remove(table: Table, points: Points, ids: NDArray[np.int64]) -> int:
 
 
 @kernel
-def pick(points: Points, used: int, need: np.uint64, fresh: float, out: Points) -> int:
-    """Copy the eligible ones of the first `used` points to the front of `out`; returns how many there are."""
+def live(points: Points, used: int, rows: NDArray[np.int64]) -> int:
+    """Write the places among the first `used` that hold a point to the front of `rows`; returns how many there are."""
     kept = 0
     for p in range(used):
-        if (points.flags[p] & need) == need and points.time[p] >= fresh and not np.isnan(points.x[p]):
-            out.x[kept], out.y[kept], out.time[kept] = points.x[p], points.y[p], points.time[p]
-            out.flags[kept], out.id[kept], out.key[kept] = points.flags[p], points.id[p], points.key[p]
-            kept += 1
+        rows[kept] = p
+        kept += not np.isnan(points.x[p])
     return kept

@@ -8,11 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
+from rialto.local.sphere import EARTH_RADIUS_M, arcs_m
 
-__all__ = ["EARTH_RADIUS_M", "GreatCircle", "great_circle_m", "to_plane"]
-
-EARTH_RADIUS_M = 6_371_008.8
-"""Mean radius of the Earth; source: Moritz (2000), "Geodetic Reference System 1980"."""
+__all__ = [
+    "EARTH_RADIUS_M",
+    "HOURS",
+    "GreatCircle",
+    "factors_of",
+    "great_circle_m",
+    "hours_of",
+    "places_of",
+    "to_plane",
+    "weighted_median",
+]
 
 HOURS = 24
 
@@ -37,12 +45,13 @@ def great_circle_m(start: NDArray[np.float64], goal: NDArray[np.float64]) -> NDA
         >>> great_circle_m(np.array([[0.0, 0.0]]), np.array([[0.0, 1.0]])).round(1).tolist()
         [111195.1]
     """
-    a, b = np.radians(_places("start", start)), np.radians(_places("goal", goal))
-    if a.shape != b.shape:
-        raise BadInput(f"start has {len(a)} places and goal {len(b)}; wanted as many of each, one a trip.")
-    half = np.sin((b - a) / 2.0) ** 2
-    chord2 = half[:, 0] + np.cos(a[:, 0]) * np.cos(b[:, 0]) * half[:, 1]
-    return 2.0 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(chord2, 1.0)))
+    a, b = (np.ascontiguousarray(ends, dtype=np.float64) for ends in (start, goal))
+    if a.shape == b.shape and a.ndim == 2 and a.shape[1] == 2:
+        far = arcs_m(a, b)
+        if not np.isnan(far).any():
+            return far
+    a, b = places_of("start", start), places_of("goal", goal)
+    raise BadInput(f"start has {len(a)} places and goal {len(b)}; wanted as many of each, one a trip.")
 
 
 def to_plane(
@@ -67,8 +76,8 @@ def to_plane(
         >>> x.tolist(), y.round().tolist()
         ([0.0], [1112.0])
     """
-    places = _places("lat and lon", np.stack((np.asarray(lat, dtype=np.float64), np.asarray(lon, dtype=np.float64)), axis=-1))
-    lat0, lon0 = _places("origin", np.array([origin], dtype=np.float64))[0].tolist()
+    places = places_of("lat and lon", np.stack((np.asarray(lat, dtype=np.float64), np.asarray(lon, dtype=np.float64)), axis=-1))
+    lat0, lon0 = places_of("origin", np.array([origin], dtype=np.float64))[0].tolist()
     if abs(lat0) > 89.0:
         raise BadInput(
             f"origin has latitude {lat0}; wanted one within 89 degrees of the equator, as the plane shrinks at a pole."
@@ -100,15 +109,12 @@ class GreatCircle:
     """
 
     def __init__(self, *, speed_mps: float = 8.0, factor: float | NDArray[np.float64] = 1.3, utc_offset_s: float = 0.0) -> None:
-        factors = np.asarray(factor, dtype=np.float64)
-        if factors.shape not in ((), (HOURS,)) or not (np.isfinite(factors).all() and (factors > 0.0).all()):
-            raise BadInput(f"factor is {factor!r}; wanted one number above 0, or {HOURS}, one for each hour.")
         if not (np.isfinite(speed_mps) and speed_mps > 0.0 and np.isfinite(utc_offset_s)):
             raise BadInput(
                 f"speed_mps is {speed_mps} and utc_offset_s {utc_offset_s}; wanted a speed above 0 and a finite offset."
             )
         self.speed_mps = float(speed_mps)
-        self.factor = np.broadcast_to(factors, (HOURS,)).copy()
+        self.factor = factors_of(factor)
         self.utc_offset_s = float(utc_offset_s)
 
     def seconds(self, start: NDArray[np.float64], goal: NDArray[np.float64], *, at_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,7 +124,7 @@ class GreatCircle:
             BadInput: as `great_circle_m`, or `at_s` has another length or is not finite.
         """
         far = great_circle_m(start, goal)
-        return far * self.factor[self._hours(at_s, len(far))] / self.speed_mps
+        return far * self.factor[hours_of(at_s, len(far), utc_offset_s=self.utc_offset_s)] / self.speed_mps
 
     def fit(
         self, start: NDArray[np.float64], goal: NDArray[np.float64], seconds: NDArray[np.float64], at_s: NDArray[np.float64]
@@ -149,7 +155,7 @@ class GreatCircle:
             1.5
         """
         far = great_circle_m(start, goal)
-        hours = self._hours(at_s, len(far))
+        hours = hours_of(at_s, len(far), utc_offset_s=self.utc_offset_s)
         took = np.asarray(seconds, dtype=np.float64)
         if took.shape != far.shape or not (np.isfinite(took).all() and (took > 0.0).all()):
             raise BadInput(f"seconds has shape {took.shape}; wanted {far.shape}, one duration above 0 for each trip.")
@@ -157,26 +163,40 @@ class GreatCircle:
         if not moved.any():
             raise BadInput(f"none of {len(far)} trips leaves its place; wanted at least one to learn a factor from.")
         free, took, hours = far[moved] / self.speed_mps, took[moved], hours[moved]
-        factor = np.full(HOURS, _weighted_median(took / free, free))
+        factor = np.full(HOURS, weighted_median(took / free, free))
         for hour in np.unique(hours).tolist():
             here = hours == hour
-            factor[hour] = _weighted_median(took[here] / free[here], free[here])
+            factor[hour] = weighted_median(took[here] / free[here], free[here])
         return GreatCircle(speed_mps=self.speed_mps, factor=factor, utc_offset_s=self.utc_offset_s)
 
-    def _hours(self, at_s: NDArray[np.float64], trips: int) -> NDArray[np.int64]:
-        when = np.asarray(at_s, dtype=np.float64)
-        if when.shape != (trips,) or not np.isfinite(when).all():
-            raise BadInput(f"at_s has shape {when.shape}; wanted ({trips},) finite seconds, one for each trip.")
-        return ((when + self.utc_offset_s) // 3600.0 % HOURS).astype(np.int64)
+
+def factors_of(factor: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """One factor, or one for each hour of the day, as shape (24,); `BadInput` where one is not finite and above 0."""
+    factors = np.asarray(factor, dtype=np.float64)
+    if factors.shape not in ((), (HOURS,)) or not (np.isfinite(factors).all() and (factors > 0.0).all()):
+        raise BadInput(f"factor is {factor!r}; wanted one number above 0, or {HOURS}, one for each hour.")
+    return np.broadcast_to(factors, (HOURS,)).copy()
 
 
-def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+def hours_of(at_s: NDArray[np.float64], trips: int, *, utc_offset_s: float) -> NDArray[np.int64]:
+    """Hour of the city's day, 0 to 23, of each trip, shape (trips,); `BadInput` where `at_s` is not as many finite seconds."""
+    when = np.asarray(at_s, dtype=np.float64)
+    if when.shape != (trips,) or not np.isfinite(when).all():
+        raise BadInput(f"at_s has shape {when.shape}; wanted ({trips},) finite seconds, one for each trip.")
+    if trips and when.min() == when.max():  # a window's trips begin at one moment
+        return np.full(trips, int((when[0] + utc_offset_s) // 3600.0 % HOURS), dtype=np.int64)
+    return ((when + utc_offset_s) // 3600.0 % HOURS).astype(np.int64)
+
+
+def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """The value at which half of the weight is reached, of (values,) with their weights (values,)."""
     order = np.argsort(values, kind="stable")
     below = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(below, below[-1] / 2.0)])
 
 
-def _places(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
+def places_of(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
+    """`values` as (places, 2) latitude and longitude; `BadInput` for another shape or what is no place on Earth."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != 2:
         raise BadInput(f"{name} has shape {array.shape}; wanted (places, 2): latitude and longitude in degrees.")

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput, EngineMissing, known
-from rialto.local.threads import spread
 from rialto.local.tree_kernel import BLOCK, Program, compile_trees, score_kernel, score_plain
+from rialto.threads import spread
 
 __all__ = ["Loss", "Trees", "fit"]
 

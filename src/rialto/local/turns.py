@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
-from rialto.local.threads import cores
+from rialto.threads import cores
 
 __all__ = ["Turns"]
 

@@ -13,24 +13,42 @@ from rialto.errors import NothingHere
 from rialto.match import decide, features, retrieve
 from rialto.match.blocked import Blocked
 from rialto.match.ledger import Answer
-from rialto.match.offers import Message, Offers
+from rialto.match.offers import Answers, Message, Messages, Offers
+from rialto.match.outlook import Ahead, outlook
 from rialto.match.records import FREE, Drivers, Orders, Pings
 from rialto.match.track import Track
 from rialto.match.travel import Travel
 from rialto.match.why import Why, why
 from rialto.ports import EventLog, GeoIndex, Models
-from rialto.records import Columns
+from rialto.records import Columns, uniforms
 from rialto.spine.decide import Decider
 from rialto.spine.log import DecisionLog
 from rialto.spine.params import Param, overrides_of
 from rialto.spine.pipeline import Outcome, Pipeline
+from rialto.spine.thinned import thinned
 
 __all__ = ["OFFER_S", "Assigned", "Dispatch", "Snapshot", "build"]
 
 OFFER_S = Param("match.offers.until_s", 20.0, low=0.0, high=3600.0, unit="s", doc="How long a driver has to answer an offer.")
 
+FORGET_S = Param(
+    "match.offers.forget_s", 604_800.0, low=3600.0, high=1e9, unit="s",
+    doc="How long orders that ended, and keys of messages, stay in memory; the log keeps them.",
+)  # fmt: skip
+
+WHOLE = Param(
+    "match.log.whole", 1.0, low=0.0, high=1.0, unit="share",
+    doc="Windows logged with every driver compared, to be replayed; of the others, the chosen and their runners-up.",
+)  # fmt: skip
+
 WINDOWS_KEPT = 256
 """Latest windows that `Dispatch.why` can still explain."""
+
+TIDY_S, SNAPSHOT_ROWS = 3600.0, 500_000
+"""How often a long-lived system tidies its offers, and how many rows of their log are worth a snapshot."""
+
+RECENT = 200
+"""Latest offers that a `Snapshot` shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +88,7 @@ def build(
     offers: EventLog,
     decisions: EventLog | None = None,
     blocked: Blocked | None = None,
+    ahead: Ahead | None = None,
 ) -> Dispatch:
     """Wire the system.
 
@@ -81,9 +100,12 @@ def build(
         offers: Log of orders and offers, which is recovered from at once.
         decisions: Log of decisions, or None to keep none.
         blocked: Pairs (customer, driver) that must not meet.
+        ahead: What drivers are worth where an order leaves them; `match.decide.ahead_s` weighs it.
     """
     pairs = blocked or Blocked(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-    return Dispatch(geo, travel, models, track, Offers(offers), None if decisions is None else DecisionLog(decisions), pairs)
+    return Dispatch(
+        geo, travel, models, track, Offers(offers), None if decisions is None else DecisionLog(decisions), pairs, ahead
+    )
 
 
 class Dispatch:
@@ -98,15 +120,17 @@ class Dispatch:
         offers: Offers,
         decisions: DecisionLog | None,
         blocked: Blocked,
+        ahead: Ahead | None = None,
     ) -> None:
         self._geo, self._travel, self._models = geo, travel, models
         self.track, self.offers = track, offers
-        self._decisions, self._blocked = decisions, blocked
+        self._decisions, self._blocked, self._ahead = decisions, blocked, ahead
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
         self._refused = Blocked(*offers.refusals())
+        offers.freed()  # a fleet is enrolled with the drivers held whom the log holds
         self._windows: deque[Outcome] = deque(maxlen=WINDOWS_KEPT)
-        self._recent: deque[Assigned] = deque(maxlen=200)
-        self._now_s = 0.0
+        self._recent: deque[Assigned] = deque(maxlen=RECENT)
+        self._now_s, self._tidied_s = 0.0, -1.0
 
     def pipeline(self, *, version: str | None = None, decider: Callable[[], Decider] = decide.assignment) -> Pipeline:
         """The chain that an order goes through, with acceptance model `version` ("" = none; None = the live one)."""
@@ -118,19 +142,22 @@ class Dispatch:
         if key not in self._pipelines:
             self._pipelines[key] = Pipeline(
                 "match",
-                sources=[retrieve.nearest(self._geo, self.track)],
-                filters=[
-                    retrieve.blocked(lambda: self._blocked),
-                    retrieve.refused_before(lambda: self._refused),
+                sources=[
+                    retrieve.nearest(
+                        self._geo, self.track, barred={"customer": lambda: self._blocked, "order": lambda: self._refused}
+                    )
+                ],
+                filters=[  # blocked pairs, refusals, shifts and the rest of eligibility are inside the search
                     retrieve.too_far(),
                     retrieve.shift_end(self.track),
                 ],
                 features=[
                     features.travel_time(self._travel, self.track),
                     features.pair(self.track),
-                    decide.acceptance(self._models, version),
+                    outlook(self.track, self._ahead),
+                    decide.likely(self._models, version),
                 ],
-                phases=[decide.cost()],
+                phases=decide.phases(self._models, version),
                 decider=chooses,
                 versions={decide.ACCEPTANCE: version},
             )
@@ -139,7 +166,7 @@ class Dispatch:
     def enrol(self, drivers: Drivers, *, at_s: float = 0.0) -> None:
         """Add or renew drivers; those whom the recovered log holds are held at once."""
         self.track.enrol(drivers, at_s=at_s)
-        holding = np.array(sorted(self.offers.held()), dtype=np.int64)
+        holding = np.unique(self.offers.holding()[0])
         self.track.hold(holding[np.isin(holding, drivers.ids)])
 
     def pings(self, pings: Pings, *, now_s: float) -> dict[str, int]:
@@ -170,8 +197,9 @@ class Dispatch:
             The outcome; its decisions were offered, as far as order and driver were still free.
         """
         self._now_s = at_s
-        self.offers.place(orders, key=f"placed:{at_s!r}", at_s=at_s)
-        self._free_after(lambda: self.offers.expire(at_s=at_s))
+        self.offers.place(orders, at_s=at_s)
+        self.offers.expire(at_s=at_s)
+        self._free(at_s)
         waiting = self._patient(at_s)
         requests = waiting.requests(self.track.plane, at_s=at_s)
         changed = overrides_of(dict(overrides or {}), len(requests))
@@ -179,16 +207,31 @@ class Dispatch:
         asked = type(requests)(requests.ids, requests.time_s, requests.columns, changed)
         outcome = self.pipeline(version=version, decider=decider).run(asked, seed=seed)
         if self._decisions is not None and len(waiting):
-            self._decisions.write([outcome])
+            whole = uniforms(seed, asked.ids[:1], "match.log", 1)[0, 0] < WHOLE.one(asked)
+            self._decisions.write_records([outcome.record if whole else thinned(outcome)])
         self._offer(outcome, at_s, until_s=at_s + float(OFFER_S.one(asked)))
         self._windows.append(outcome)
+        self._tidy(at_s, before_s=at_s - float(FORGET_S.one(asked)))
         return outcome
+
+    def _tidy(self, at_s: float, *, before_s: float) -> None:
+        """Once an hour: forget what ended long ago, and write the state into the log where a recovery would have much to read."""
+        if self._tidied_s < 0.0:
+            self._tidied_s = at_s
+        if at_s - self._tidied_s < TIDY_S:
+            return
+        self._tidied_s = at_s
+        self.offers.forget(before_s=before_s, at_s=at_s)
+        if self.offers.rows > SNAPSHOT_ROWS:
+            self.offers.snapshot(at_s=at_s)
 
     def _patient(self, at_s: float) -> Orders:
         waiting = self.offers.waiting()
-        gone = waiting.ids[waiting.expire_s < at_s].tolist()
-        self.tell([Message(f"gave_up:{i}", "cancelled", i) for i in gone], at_s=at_s)
-        return waiting.take(waiting.expire_s >= at_s)
+        gone = waiting.expire_s < at_s
+        if not gone.any():
+            return waiting
+        self.tell([Message(f"gave_up:{i}", "cancelled", i) for i in waiting.ids[gone].tolist()], at_s=at_s)
+        return waiting.take(~gone)
 
     def _offer(self, outcome: Outcome, at_s: float, *, until_s: float) -> None:
         d = outcome.decisions
@@ -197,25 +240,29 @@ class Dispatch:
             return
         orders, asks = outcome.requests.column("order")[rows], outcome.requests.ids[rows]
         numbers = self.offers.offer(orders, d.ids, key=f"window:{at_s!r}", at_s=at_s, until_s=until_s, requests=asks)
-        made = numbers >= 0
+        made = (numbers >= 0) & np.isin(d.ids, self.offers.holding()[0])  # a repeated window may speak of offers long over
         self.track.hold(d.ids[made])
         pickup_s = outcome.ranked.column("pickup_s")[d.rows]
-        offered = zip(orders[made].tolist(), d.ids[made].tolist(), pickup_s[made].tolist())
+        latest = np.flatnonzero(made)[-RECENT:]
+        offered = zip(orders[latest].tolist(), d.ids[latest].tolist(), pickup_s[latest].tolist())
         self._recent.extendleft(Assigned(order, driver, at_s, seconds) for order, driver, seconds in offered)
 
     def tell(self, messages: Sequence[Message], *, at_s: float) -> list[Answer]:
         """Answers of drivers, cancellations, progress; a driver whom nothing holds any more is found again at once."""
-        answers: list[Answer] = []
-        self._free_after(lambda: answers.extend(self.offers.tell(messages, at_s=at_s)), at_s=at_s)
+        answers = self.offers.tell(messages, at_s=at_s)
+        self._free(at_s)
         return answers
 
-    def _free_after(self, work: Callable[[], object], *, at_s: float | None = None) -> None:
-        before = self.offers.held()
-        work()
-        after = self.offers.held()
-        freed = np.array(sorted(before.keys() - after.keys()), dtype=np.int64)
+    def tell_all(self, messages: Messages, *, at_s: float) -> Answers:
+        """As `tell`, for columns."""
+        answers = self.offers.tell_all(messages, at_s=at_s)
+        self._free(at_s)
+        return answers
+
+    def _free(self, at_s: float) -> None:
+        freed = self.offers.freed()
         known, _ = self.track.slots(freed)
-        self.track.free(freed[known], at_s=self._now_s if at_s is None else at_s)
+        self.track.free(freed[known], at_s=at_s)
 
     def explain(self, outcome: Outcome, order: int) -> Why:
         """Why `order` was decided as it was in `outcome`; see `why.why`."""

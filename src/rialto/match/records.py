@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.errors import BadInput, BadRow
+from rialto.errors import BadInput, BadRow, known
 from rialto.records import Requests
 
-__all__ = ["FREE", "Drivers", "Orders", "Pings", "Plane", "request_ids"]
+__all__ = ["CAPACITY", "FREE", "Drivers", "Orders", "Pings", "Plane", "request_ids"]
 
 FREE = np.uint64(1 << 63)
 """Eligibility bit of a driver whom no order holds; every search asks for it. Bits 0..62 are the fleet's."""
+
+CAPACITY = ("weight_kg", "volume_l", "seats")
+"""What a driver can carry and an order takes up: columns of both."""
 
 EARTH_RADIUS_M = 6_371_008.8
 """Mean radius (IUGG R1)."""
@@ -44,20 +47,25 @@ class Plane:
             )
 
     @property
-    def _metres_a_degree(self) -> tuple[float, float]:
+    def metres_a_degree(self) -> tuple[float, float]:
+        """Metres that a degree of longitude, and one of latitude, is long here."""
         north = np.pi / 180.0 * EARTH_RADIUS_M
         return north * float(np.cos(np.radians(self.lat))), north
 
     def xy(self, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Metres east and north, shape (points,) each, of degrees (points,); over the date line the short way."""
-        east, north = self._metres_a_degree
+        east, north = self.metres_a_degree
         around = (np.asarray(lon, dtype=np.float64) - self.lon + 540.0) % 360.0 - 180.0
         return around * east, (np.asarray(lat, dtype=np.float64) - self.lat) * north
 
     def latlon(self, x_m: NDArray[np.float64], y_m: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Degrees, shape (points,) each, of metres (points,)."""
-        east, north = self._metres_a_degree
+        east, north = self.metres_a_degree
         return self.lat + np.asarray(y_m) / north, (self.lon + np.asarray(x_m) / east + 540.0) % 360.0 - 180.0
+
+
+def _absent() -> NDArray[np.float64]:
+    return np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,12 @@ class _Table:
                     f"{what}: column {name!r} has shape {np.shape(values)}; wanted ({size},), as the first column has."
                 )
 
+    def _fill(self, value: float, *names: str) -> None:
+        """Columns that were not given, as by a log older than they are, hold `value`."""
+        for name in names:
+            if len(getattr(self, name)) == 0:
+                object.__setattr__(self, name, np.full(len(self), value))
+
     def _finite(self, *names: str) -> None:
         for name in names:
             bad = np.flatnonzero(~np.isfinite(getattr(self, name)))
@@ -100,7 +114,7 @@ class _Table:
         for name in names:
             bad = np.flatnonzero(np.isnan(getattr(self, name)))
             if len(bad):
-                raise BadRow(int(bad[0]) + 1, name, float("nan"), "a time, or inf for none")
+                raise BadRow(int(bad[0]) + 1, name, float("nan"), "a number, or inf for none")
 
     def _unique(self, what: str) -> None:
         ids: NDArray[np.int64] = self.columns()["ids"]
@@ -116,13 +130,16 @@ class Drivers(_Table):
 
     Args:
         ids: Shape (drivers,), int64, unique, >= 0.
-        flags: Eligibility bits (vehicle, skills, zone ...), shape (drivers,), uint64; bit 63 (`FREE`) is the system's.
+        flags: Eligibility bits (vehicle, skills, zones to work in ...), shape (drivers,), uint64; bit 63 (`FREE`) is the system's.
         shift_end_s: When each must be free of orders, shape (drivers,), seconds UTC; inf = open.
         home_lat, home_lon: Where each wants to end the day, shape (drivers,), degrees; NaN = unknown.
+        shift_start_s: When each begins, shape (drivers,), seconds UTC; -inf = open.
+        break_start_s, break_end_s: Their break, shape (drivers,), seconds UTC; inf = none.
+        weight_kg, volume_l, seats: What each can carry at once, shape (drivers,); inf = whatever comes.
 
     Raises:
         BadInput: ids are not whole numbers, or a column has another length.
-        BadRow: an id comes twice or is negative, or a shift's end is NaN.
+        BadRow: an id comes twice or is negative, a time or a capacity is NaN, or a break ends before it begins.
 
     Example:
         >>> Drivers.of(np.array([4, 9])).shift_end_s.tolist()
@@ -134,11 +151,22 @@ class Drivers(_Table):
     shift_end_s: NDArray[np.float64]
     home_lat: NDArray[np.float64]
     home_lon: NDArray[np.float64]
+    shift_start_s: NDArray[np.float64] = field(default_factory=_absent)
+    break_start_s: NDArray[np.float64] = field(default_factory=_absent)
+    break_end_s: NDArray[np.float64] = field(default_factory=_absent)
+    weight_kg: NDArray[np.float64] = field(default_factory=_absent)
+    volume_l: NDArray[np.float64] = field(default_factory=_absent)
+    seats: NDArray[np.float64] = field(default_factory=_absent)
 
     def __post_init__(self) -> None:
+        self._fill(-np.inf, "shift_start_s")
+        self._fill(np.inf, "break_start_s", "break_end_s", *CAPACITY)
         self._check("drivers")
         self._unique("driver")
-        self._known("shift_end_s")
+        self._known("shift_start_s", "shift_end_s", "break_start_s", "break_end_s", *CAPACITY)
+        wrong = np.flatnonzero(self.break_end_s < self.break_start_s)
+        if len(wrong):
+            raise BadRow(int(wrong[0]) + 1, "break_end_s", float(self.break_end_s[wrong[0]]), "a break that ends after it began")
         if len(self) and self.ids.min() < 0:
             raise BadRow(int(self.ids.argmin()) + 1, "ids", int(self.ids.min()), "a driver number of 0 or more")
 
@@ -151,8 +179,9 @@ class Drivers(_Table):
         shift_end_s: NDArray[Any] | None = None,
         home_lat: NDArray[Any] | None = None,
         home_lon: NDArray[Any] | None = None,
+        **more: NDArray[Any],
     ) -> Drivers:
-        """Drivers with no special bits, open shifts and unknown homes where those are not given."""
+        """Drivers with no special bits, open shifts, no breaks, room for whatever comes and unknown homes, as far as not given."""
         size = len(ids)
         return cls(
             _ids(ids, "ids"),
@@ -160,6 +189,7 @@ class Drivers(_Table):
             _or(shift_end_s, size, np.float64(np.inf)),
             _or(home_lat, size, np.float64(np.nan)),
             _or(home_lon, size, np.float64(np.nan)),
+            **_given(more, cls, "shift_start_s", "break_start_s", "break_end_s", *CAPACITY),
         )
 
 
@@ -176,10 +206,12 @@ class Orders(_Table):
         customer: Who placed it, shape (orders,), int64; blocked pairs are looked up by it.
         expire_s: When the customer gives up, shape (orders,), seconds UTC; inf = never.
         drop_lat, drop_lon: Where it goes, shape (orders,), degrees; NaN = unknown.
+        weight_kg, volume_l, seats: What its driver must have free, shape (orders,).
+        due_s: When it was promised at its drop, shape (orders,), seconds UTC; inf = nothing was promised.
 
     Raises:
         BadInput: ids are not whole numbers, or a column has another length.
-        BadRow: an id comes twice, a place or time is not finite, or `expire_s` is NaN.
+        BadRow: an id comes twice, a place, time or load is not finite, or `expire_s` or `due_s` is NaN.
 
     Example:
         >>> orders = Orders.of(np.array([1, 2]), lat=np.array([52.0, 52.1]), lon=np.array([13.0, 13.1]), placed_s=np.zeros(2))
@@ -197,12 +229,18 @@ class Orders(_Table):
     expire_s: NDArray[np.float64]
     drop_lat: NDArray[np.float64]
     drop_lon: NDArray[np.float64]
+    weight_kg: NDArray[np.float64] = field(default_factory=_absent)
+    volume_l: NDArray[np.float64] = field(default_factory=_absent)
+    seats: NDArray[np.float64] = field(default_factory=_absent)
+    due_s: NDArray[np.float64] = field(default_factory=_absent)
 
     def __post_init__(self) -> None:
+        self._fill(0.0, *CAPACITY)
+        self._fill(np.inf, "due_s")
         self._check("orders")
-        self._finite("placed_s", "lat", "lon")
+        self._finite("placed_s", "lat", "lon", *CAPACITY)
         self._unique("order")
-        self._known("expire_s")
+        self._known("expire_s", "due_s")
 
     @classmethod
     def of(
@@ -218,8 +256,9 @@ class Orders(_Table):
         expire_s: NDArray[Any] | None = None,
         drop_lat: NDArray[Any] | None = None,
         drop_lon: NDArray[Any] | None = None,
+        **more: NDArray[Any],
     ) -> Orders:
-        """Orders with no needs, no value, nobody's, never given up and going who knows where, as far as those are not given."""
+        """Orders with no needs, no load, no value, nobody's, never given up and going who knows where, as far as not given."""
         size = len(ids)
         return cls(
             _ids(ids, "ids"),
@@ -232,6 +271,7 @@ class Orders(_Table):
             _or(expire_s, size, np.float64(np.inf)),
             _or(drop_lat, size, np.float64(np.nan)),
             _or(drop_lon, size, np.float64(np.nan)),
+            **_given(more, cls, *CAPACITY, "due_s"),
         )
 
     @classmethod
@@ -301,6 +341,16 @@ def _ids(values: NDArray[Any], name: str) -> NDArray[np.int64]:
             f"{name} are {np.asarray(values).dtype}, the first {values[0]!r}; wanted whole numbers: cast them where they are."
         )
     return np.asarray(values, dtype=np.int64)
+
+
+def _given(more: dict[str, NDArray[Any]], table: type, *names: str) -> dict[str, NDArray[np.float64]]:
+    """Columns given by name, as numbers; another name is an error."""
+    unknown = sorted(more.keys() - set(names))
+    if unknown:
+        raise BadInput(
+            f"{table.__name__} have no column {unknown[0]!r}; known: {known(unknown[0], [f.name for f in fields(table)])}."
+        )
+    return {name: np.asarray(values, dtype=np.float64) for name, values in more.items()}
 
 
 def _or(values: NDArray[Any] | None, size: int, fill: np.generic) -> NDArray[Any]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
 from rialto.match.blocked import Blocked
-from rialto.match.records import FREE
-from rialto.match.track import Track
-from rialto.ports import GeoIndex
-from rialto.records import Candidates, Context, Requests
+from rialto.match.records import CAPACITY, FREE
+from rialto.match.track import UNTIL_S, Track
+from rialto.match.zones import Zones
+from rialto.ports import GeoIndex, Terms
+from rialto.records import Candidates, Columns, Context, Requests
 from rialto.spine.params import Param
-from rialto.spine.retrieve import Filter, Source
+from rialto.spine.retrieve import Filter, Source, merge
 
 __all__ = [
     "FRESH_S",
@@ -23,9 +24,7 @@ __all__ = [
     "REACH_S",
     "SPEED_MPS",
     "at_of",
-    "blocked",
     "nearest",
-    "refused_before",
     "shift_end",
     "too_far",
 ]
@@ -52,40 +51,74 @@ def at_of(requests: Requests) -> float:
     return float(requests.time_s[0])
 
 
-def nearest(geo: GeoIndex, track: Track | None = None) -> Source:
-    """The `K` nearest drivers who are free, fresh and hold every bit that the order needs; eligibility is inside the search.
+Pairs = Callable[[], Blocked]
+"""Pairs that must not meet, as they stand when asked."""
+
+
+def nearest(
+    geo: GeoIndex,
+    track: Track | None = None,
+    *,
+    zones: Zones | None = None,
+    barred: Mapping[str, Pairs] | None = None,
+) -> Source:
+    """The `K` nearest drivers who may take each order; all of eligibility is inside the search, so that `K` of them come back.
+
+    Eligible: free and on shift, fresh, every bit that the order needs, room for its load, done before the shift's end and the next
+    break even at `SPEED_MPS`, and not barred.
+
+    Args:
+        geo: The index that `track` moves drivers in.
+        track: The fleet; None where drivers have neither shifts nor capacities.
+        zones: Zones that an order is picked up in; its driver needs their bits.
+        barred: Column of the requests -> pairs of its values and drivers that must not meet.
 
     Columns: `distance_m` in a straight line and, with `track`, `age_s` of the driver's position.
     """
 
     def fetch(requests: Requests, context: Context) -> Candidates:
         at_s = at_of(requests)
-        need = requests.column("need").astype(np.uint64) | FREE
-        fresh_after_s = at_s - FRESH_S.one(requests)
         x_m, y_m = requests.column("x_m"), requests.column("y_m")
-        hits = geo.nearest(x_m, y_m, k=K.one(requests), need=need, radius_m=RADIUS_M.one(requests), fresh_after_s=fresh_after_s)
+        need = requests.column("need").astype(np.uint64) | FREE
+        if zones is not None:
+            need = need | zones.of(x_m, y_m)
+        terms = Terms(*({}, {}) if track is None else _amounts(requests, track), _barred(requests, barred or {}))
+        fresh_after_s = at_s - FRESH_S.one(requests)
+        if track is not None and len(requests):
+            track.clock(at_s)
+        hits = geo.nearest(
+            x_m, y_m, k=K.one(requests), need=need, radius_m=RADIUS_M.one(requests), fresh_after_s=fresh_after_s, terms=terms
+        )
         found = Candidates(hits.offsets, hits.ids, {"distance_m": hits.scores})
-        return found if track is None else found.with_columns({"age_s": track.age_s(hits.ids, now_s=at_s)})
+        if track is None:
+            return found
+        # the age of what the search saw: the driver may have moved since
+        age_s = at_s - hits.time_s if len(hits.time_s) == len(hits.ids) else track.age_s(hits.ids, now_s=at_s)
+        return found.with_columns({"age_s": age_s})
 
     return Source("nearest", fetch)
 
 
-def blocked(pairs: Callable[[], Blocked]) -> Filter:
-    """Removes drivers whom the customer, or the shop for this customer, does not want."""
+def _amounts(requests: Requests, track: Track) -> tuple[Columns, Mapping[str, float]]:
+    """What an order asks of its driver's amounts, and what each metre to the pickup adds; only what limits anybody in the fleet."""
+    limited = track.amounts
+    least = {name: requests.columns[name] for name in CAPACITY if name in limited and name in requests.columns}
+    if UNTIL_S not in limited or not len(requests):
+        return least, {}
+    speed_mps = SPEED_MPS.of(requests)
+    done_s = requests.time_s + _trip_m(requests) / speed_mps
+    return {**least, UNTIL_S: done_s}, {UNTIL_S: 1.0 / float(speed_mps.max())}
 
-    def keep(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.bool_]:
-        return ~pairs().has(requests.column("customer")[candidates.owner], candidates.ids)
 
-    return Filter("blocked", keep, otherwise=False)
+def _trip_m(requests: Requests) -> NDArray[np.float64]:
+    """Straight metres from pickup to drop, shape (requests,); 0 where the drop is unknown."""
+    east_m, north_m = (requests.column(f"drop_{c}_m") - requests.column(f"{c}_m") for c in "xy")
+    return np.nan_to_num(np.sqrt(east_m * east_m + north_m * north_m))
 
 
-def refused_before(pairs: Callable[[], Blocked]) -> Filter:
-    """Removes drivers who declined this order, let its offer expire or gave it back; fails open, as asking twice does no harm."""
-
-    def keep(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.bool_]:
-        return ~pairs().has(requests.column("order")[candidates.owner], candidates.ids)
-
-    return Filter("refused_before", keep, otherwise=True)
+def _barred(requests: Requests, barred: Mapping[str, Pairs]) -> Candidates | None:
+    parts = [part for column, pairs in barred.items() if len(part := pairs().of(requests.column(column)))]
+    return merge(parts) if len(parts) > 1 else parts[0] if parts else None
 
 
 def too_far() -> Filter:
@@ -99,14 +132,18 @@ def too_far() -> Filter:
 
 
 def shift_end(track: Track) -> Filter:
-    """Removes drivers whose shift ends before the fastest thinkable trip to the pickup, and on to the drop where it is known."""
+    """Removes drivers whose shift ends before the fastest thinkable trip to the pickup, and on to the drop where it is known.
+
+    `nearest` over the same fleet asks for that at the window's highest speed: where all have one, there is nothing to remove.
+    """
 
     def keep(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.bool_]:
-        trip_m = np.hypot(
-            requests.column("drop_x_m") - requests.column("x_m"), requests.column("drop_y_m") - requests.column("y_m")
-        )
-        on_road_m = candidates.column("distance_m") + np.nan_to_num(trip_m)[candidates.owner]
+        on_road_m = candidates.column("distance_m") + _trip_m(requests)[candidates.owner]
         free_s = requests.time_s[candidates.owner] + on_road_m / SPEED_MPS.of(requests)[candidates.owner]
         return np.asarray(free_s <= track.shift_end_s(candidates.ids))
 
-    return Filter("shift_end", keep)
+    def idle(requests: Requests) -> bool:
+        speed_mps = SPEED_MPS.of(requests)
+        return bool((speed_mps == speed_mps[:1]).all())
+
+    return Filter("shift_end", keep, idle=idle)

@@ -118,6 +118,7 @@ def simulate(
     seed: int = 0,
     policy: Policy | None = None,
     progress: Callable[[float, int], None] | None = None,
+    switch: Callable[[float], Policy] | None = None,
 ) -> SimReport:
     """Run a simulated city under a policy for `seconds`, or to its end.
 
@@ -128,6 +129,7 @@ def simulate(
         seed: Of the policy's chance.
         policy: How windows are decided; None = assignment with the live model.
         progress: Told seconds done and orders accepted so far, about once a simulated minute.
+        switch: The policy of each window by its moment, s, instead of `policy`, whose name the report bears: a switchback.
 
     Raises:
         BadInput: the city is over already, or `seconds` is not above 0.
@@ -139,7 +141,8 @@ def simulate(
         raise BadInput("the simulated city is over already; make another.")
     if not seconds > 0.0:
         raise BadInput(f"seconds is {seconds}; wanted a time above 0.")
-    run = _Run(sim, dispatch, policy or Policy("assignment"), seed)
+    one = policy or Policy("assignment")
+    run = _Run(sim, dispatch, one, seed, switch or (lambda at_s: one))
     view = sim.state()
     start_s = view.time_s
     told_s = start_s
@@ -160,6 +163,7 @@ class _Run:
     dispatch: Dispatch
     policy: Policy
     seed: int
+    switch: Callable[[float], Policy]
     day: int = -1
     here: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     placed: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -179,13 +183,9 @@ class _Run:
         self._progress(at_s, set(view.orders["id"].tolist()))
         start = perf_counter()
         self._positions(view, at_s)
+        policy = self.switch(at_s)
         outcome = self.dispatch.window(
-            orders,
-            at_s=at_s,
-            seed=self.seed,
-            overrides=self.policy.overrides,
-            version=self.policy.version,
-            decider=self.policy.decider,
+            orders, at_s=at_s, seed=self.seed, overrides=policy.overrides, version=policy.version, decider=policy.decider
         )
         self.decided_s.append(perf_counter() - start)
         self.fallbacks.update(outcome.trace.fallbacks)

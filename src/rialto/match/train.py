@@ -12,6 +12,7 @@ from rialto.match.blocked import Blocked
 from rialto.match.decide import ACCEPTANCE
 from rialto.match.features import NAMES
 from rialto.match.offers import Answered
+from rialto.match.sight import SIGHT, Linear
 from rialto.ports import Models
 from rialto.spine.learn import Examples, Fit, Gate, JoinReport, Learner, Report, Score, improve, join
 from rialto.spine.log import DecisionLog, Feedback
@@ -71,6 +72,10 @@ def _shift(scores: NDArray[np.float64], rate: float) -> float:
     return (low + high) / 2.0
 
 
+def _sight(train: Examples) -> dict[str, str]:
+    return {SIGHT: Linear.fit(train).to_json()}
+
+
 def train(
     decisions: DecisionLog,
     answered: Iterable[Answered],
@@ -96,5 +101,5 @@ def train(
         One pass over both logs, one training.
     """
     examples, joined = examples_of(decisions, answered)
-    learner = Learner(ACCEPTANCE, "trees", fit, score, gate or Gate(least=200), measure=log_likelihood)
+    learner = Learner(ACCEPTANCE, "trees", fit, score, gate or Gate(least=200), measure=log_likelihood, notes=_sight)
     return Trained(joined, improve(examples, models, learner, seed=seed))

@@ -39,6 +39,11 @@ class HourFactors:
         if np.shape(self.factor) != (HOURS,) or not np.all(np.isfinite(self.factor) & (self.factor > 0.0)):
             raise BadInput(f"factors are {np.asarray(self.factor).tolist()}; wanted 24 finite numbers above 0, one an hour.")
 
+    @property
+    def any(self) -> bool:
+        """Whether anything is corrected."""
+        return bool((self.factor != 1.0).any())
+
     @classmethod
     def learn(
         cls,
@@ -90,5 +95,8 @@ class Travel:
         Raises:
             EngineBusy: the engine did not answer in time.
         """
+        seconds = self.times.seconds(start, goal, at_s=at_s)
+        if not self.factors.any:
+            return seconds
         hour = hour_of(at_s, offset_s=self.factors.offset_s).astype(np.int64)
-        return self.times.seconds(start, goal, at_s=at_s) * self.factors.factor[hour]
+        return seconds * self.factors.factor[hour]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rialto.errors import NothingHere
 from rialto.match.decide import UNMATCHED_S
+from rialto.records import Candidates
 from rialto.spine.decide.assign import cheapest
 from rialto.spine.pipeline import Outcome
 
@@ -95,7 +96,7 @@ def why(outcome: Outcome, order: int) -> Why:
     own = ranked.of(at)
     rivals = [
         Rival(int(d), float(p), float(a), -float(s), taken.get(int(d), -1))
-        for d, p, a, s in zip(own.ids, own.column("pickup_s"), own.column("acceptance"), own.column("score"))
+        for d, p, a, s in zip(own.ids, own.column("pickup_s"), _chance(own), own.column("score"))
     ]
     mine = decisions.of(at)
     chosen = next((r for r in rivals if len(mine) and r.driver == mine[0]), None)
@@ -103,6 +104,12 @@ def why(outcome: Outcome, order: int) -> Why:
     removed = {reason: int(counts[at]) for reason, counts in outcome.trace.removed.items()}
     margin_s, instead = (float("inf"), -1) if chosen is None else _without(outcome, at, chosen.driver)
     return Why(order, float(requests.time_s[at]), chosen, tuple(others), removed, margin_s, instead)
+
+
+def _chance(own: Candidates) -> NDArray[np.float32]:
+    """Probability of acceptance as it was decided by: the trees' where they looked, else that at first sight."""
+    first, trees = own.column("likely"), own.columns.get("acceptance")
+    return first if trees is None else np.where(np.isnan(trees), first, trees)
 
 
 def _without(outcome: Outcome, at: int, driver: int) -> tuple[float, int]:

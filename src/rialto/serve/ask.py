@@ -14,7 +14,7 @@ from rialto.errors import BadInput, known
 from rialto.find.catalogue import Catalogue
 from rialto.find.records import Selections
 
-__all__ = ["SORTS", "Ask", "Sort", "asked", "check_facets", "named"]
+__all__ = ["SORTS", "Ask", "Sort", "asked", "check_facets", "named", "shown_words"]
 
 Sort = Literal["relevance", "price_up", "price_down", "newest", "rating"]
 SORTS: Mapping[Sort, str] = dict(
@@ -122,6 +122,16 @@ class Ask:
         return replace(self, selections=Selections(), page=1)
 
 
+def shown_words(text: str) -> str:
+    """What was typed, without signs that cannot be shown.
+
+    Example:
+        >>> shown_words(" red\\x00shoes")
+        'red shoes'
+    """
+    return (text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)).strip()
+
+
 def asked(
     request: Request,
     q: Annotated[str, Query(max_length=10_000, description="What a shopper typed; empty browses.")] = "",
@@ -161,8 +171,7 @@ def asked(
     chosen = Selections(ticked, {facet: _ends(facet, value) for facet, value in pairs}, in_stock)
     if page * size > _DEEPEST:
         raise BadInput(f"page {page} of {size} results is asked for; wanted at most {_DEEPEST} results up to its end.")
-    words = "".join(c if c.isprintable() else " " for c in q).strip()
-    return Ask(words, chosen, page, size, sort, explain, exact, tuple(dict.fromkeys(undo or ())), shopper)
+    return Ask(shown_words(q), chosen, page, size, sort, explain, exact, tuple(dict.fromkeys(undo or ())), shopper)
 
 
 def check_facets(ask: Ask, catalogue: Catalogue) -> None:

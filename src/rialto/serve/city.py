@@ -1,23 +1,32 @@
-"""The city's page and API: where drivers and orders are, the latest offers, and why an order went to its driver."""
+"""The map's page and API: where drivers and orders are or were, who was offered what, and why; of a fleet, or of a made-up city."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+import numpy as np
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from rialto.app.journeys import Journey
+from rialto.app.scenes import STATES, Scene
 from rialto.app.systems import Systems
-from rialto.match.pipeline import Snapshot
 from rialto.match.why import Rival
+from rialto.serve.encoded import sent
 
-__all__ = ["router"]
+__all__ = ["Moments", "router"]
 
-_OFFERS = 40
-State = Literal["free", "offered", "assigned", "picked_up"]
+MOST = 1500
+"""Drivers, and orders, that one picture of the map holds each; with an order first, the others by their ids."""
+
+CELLS = 24
+"""Cells on a side of the map's square."""
+
+At = Annotated[
+    float | None, Query(ge=0, le=1e11, allow_inf_nan=False, description="A moment of the last hour; now where absent.")
+]
 
 
 class Driver(BaseModel):
@@ -26,8 +35,9 @@ class Driver(BaseModel):
     id: int
     lat: float
     lon: float
-    state: State
-    order: int | None = Field(default=None, description="The order that he has, where he has one.")
+    state: str = Field(description=f"One of {', '.join(STATES)}; `away` = on a break, or after the shift.")
+    age_s: float | None = Field(description="Age of the position; null where it is reckoned, not measured.")
+    order: int | None = Field(default=None, description="The order that the driver has, or is asked for.")
     goal: tuple[float, float] | None = Field(default=None, description="Latitude and longitude of where he is going with it.")
 
 
@@ -46,23 +56,47 @@ class Offer(BaseModel):
     order: int
     driver: int
     at_s: float
-    pickup_s: float
+    pickup_s: float | None
+
+
+class Cell(BaseModel):
+    """A cell of the map with somebody in it: column from the west and row from the north, of `cells` on a side."""
+
+    column: int
+    row: int
+    free: int
+    waiting: int
 
 
 class CityNow(BaseModel):
-    """The city at one moment of its simulated day."""
+    """The map at one moment."""
 
-    at_s: float = Field(description="Seconds since midnight.")
-    drivers: list[Driver] = Field(description="Those who are free, then those with an order.")
-    orders: list[Order]
+    at_s: float = Field(description="Seconds: of a fleet since 1970 in UTC, of the made-up city since midnight.")
+    drivers: list[Driver] = Field(description=f"Up to {MOST}, those with an order first.")
+    orders: list[Order] = Field(description=f"Up to {MOST}, those who have waited longest first.")
     offers: list[Offer] = Field(description="The latest forty, newest first.")
+    counts: dict[str, int] = Field(
+        description="State -> drivers, of all; and `waiting` orders, and `silent` drivers without a position."
+    )
+    left_out: int = Field(description="Drivers and orders that are counted and in the cells, yet not listed.")
+    cells: list[Cell]
+    side: int = Field(description="Cells on a side of the map's square.")
+
+
+class Moments(BaseModel):
+    """What the time slider can show, column by column."""
+
+    at_s: list[float]
+    busy: list[int]
+    free: list[int]
+    waiting: list[int]
 
 
 class Compared(BaseModel):
     """A driver whom the decider compared for an order."""
 
     driver: int
-    pickup_s: float
+    pickup_s: float | None
     acceptance: float
     cost_s: float
     order: int = Field(description="The order that he was offered instead; -1 = none.")
@@ -72,6 +106,7 @@ class Reasons(BaseModel):
     """Why an order went to its driver, or waits."""
 
     order: int
+    at_s: float = Field(description="The window in which it was decided.")
     text: str
     chosen: Compared | None
     rivals: list[Compared]
@@ -81,52 +116,100 @@ class Reasons(BaseModel):
 
 
 def router(systems: Systems, templates: Jinja2Templates) -> APIRouter:
-    """Routes under /city and /api/match."""
+    """Routes under /city, and those of /api/match that the page asks."""
     routes = APIRouter(tags=["match"])
 
     @routes.get("/city", response_class=HTMLResponse, include_in_schema=False)
     def page(request: Request) -> Response:
-        city = systems.city.city
+        city = systems.city
         lat, lon = city.centre
-        data = {"here": "city", "lat": lat, "lon": lon, "radius_m": city.radius_m}
+        fleet = systems.engines.settings.fleet.on
+        data = {"here": "city", "lat": lat, "lon": lon, "radius_m": city.radius_m, "fleet": fleet}
         return templates.TemplateResponse(request, "city.html", data)
 
-    @routes.get("/api/match/snapshot")
-    def snapshot() -> CityNow:
-        """Where everybody is now, who waits, and the latest forty offers."""
-        return _now(*systems.city.journeys())
+    @routes.get("/api/match/snapshot", response_model=CityNow)
+    def snapshot(at_s: At = None) -> Response:
+        """Where everybody is now or was at a moment of the last hour, who waited, and the forty offers before it."""
+        city = systems.city
+        return sent(picture(city.scene(at_s), city.centre, city.radius_m))
+
+    @routes.get("/api/match/moments")
+    def moments() -> Moments:
+        """The moments of the last hour that `snapshot` can show, and how busy it was."""
+        kept = systems.city.moments()
+        return Moments(
+            at_s=[m.at_s for m in kept],
+            busy=[m.busy for m in kept],
+            free=[m.free for m in kept],
+            waiting=[m.waiting for m in kept],
+        )
 
     @routes.get("/api/match/why/{order}")
-    def why(order: Annotated[int, Path(ge=0, lt=2**63)]) -> Reasons:
-        """Why an order of the latest windows was decided as it was."""
-        w = systems.city.why(order)
-        finite = w.margin_s if abs(w.margin_s) < float("inf") else None
+    def why(order: Annotated[int, Path(ge=0, lt=2**63)], at_s: At = None) -> Reasons:
+        """Why an order was decided as it was in its last window, of a fleet in the last one up to `at_s`."""
+        w = systems.city.why(order, at_s=at_s)
         return Reasons(
-            order=w.order, text=w.text(), chosen=_compared(w.chosen) if w.chosen else None,
-            rivals=[_compared(r) for r in w.rivals], removed=dict(w.removed), margin_s=finite, instead=w.instead,
+            order=w.order, at_s=w.at_s, text=w.text(), chosen=_compared(w.chosen) if w.chosen else None,
+            rivals=[_compared(r) for r in w.rivals], removed=dict(w.removed), margin_s=_finite(w.margin_s), instead=w.instead,
         )  # fmt: skip
 
     return routes
 
 
+def _finite(value: float) -> float | None:
+    return value if abs(value) < float("inf") else None
+
+
 def _compared(r: Rival) -> Compared:
-    return Compared(driver=r.driver, pickup_s=r.pickup_s, acceptance=r.acceptance, cost_s=r.cost_s, order=r.order)
+    return Compared(driver=r.driver, pickup_s=_finite(r.pickup_s), acceptance=r.acceptance, cost_s=r.cost_s, order=r.order)
 
 
-def _now(s: Snapshot, journeys: list[Journey]) -> CityNow:
-    d = s.drivers
-    busy = {j.driver for j in journeys}
-    rows = zip(d["id"].tolist(), d["lat"].tolist(), d["lon"].tolist(), d["state"].tolist())
-    free = [Driver(id=i, lat=a, lon=o, state=cast("State", t or "free")) for i, a, o, t in rows if i not in busy]
-    working = [
-        Driver(id=j.driver, lat=j.lat, lon=j.lon, state=cast("State", j.state), order=j.order, goal=(j.goal_lat, j.goal_lon))
-        for j in journeys
-    ]
-    o = s.orders
-    waits = zip(o.ids.tolist(), o.lat.tolist(), o.lon.tolist(), o.placed_s.tolist())
-    return CityNow(
-        at_s=s.at_s,
-        drivers=free + working,
-        orders=[Order(id=i, lat=a, lon=b, waits_s=max(s.at_s - p, 0.0)) for i, a, b, p in waits],
-        offers=[Offer(order=r.order, driver=r.driver, at_s=r.at_s, pickup_s=r.pickup_s) for r in s.recent[:_OFFERS]],
-    )
+def picture(scene: Scene, centre: tuple[float, float], radius_m: float) -> dict[str, Any]:
+    """A scene as `CityNow` describes it."""
+    d, o = scene.drivers, scene.orders
+    some = np.argsort(d["order"] < 0, kind="stable")[:MOST]
+    first = np.argsort(-o["waits_s"], kind="stable")[:MOST]
+    counts = np.bincount(d["state"], minlength=len(STATES)).tolist()
+    return {
+        "at_s": scene.at_s,
+        "drivers": _drivers({name: column[some].tolist() for name, column in d.items()}),
+        "orders": [
+            {"id": i, "lat": a, "lon": b, "waits_s": w} for i, a, b, w in zip(*(o[n][first].tolist() for n in ("id", "lat", "lon", "waits_s")))
+        ],
+        "offers": [{"order": r.order, "driver": r.driver, "at_s": r.at_s, "pickup_s": r.pickup_s} for r in scene.offers],
+        "counts": {**dict(zip(STATES, counts)), "waiting": len(o["id"]), "silent": scene.silent},
+        "left_out": len(d["id"]) - len(some) + len(o["id"]) - len(first),
+        "cells": _cells(scene, centre, radius_m),
+        "side": CELLS,
+    }  # fmt: skip
+
+
+def _drivers(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    names = ("id", "lat", "lon", "age_s", "state", "order", "goal_lat", "goal_lon")
+    return [
+        {
+            "id": i, "lat": lat, "lon": lon, "state": STATES[state], "age_s": age, "order": None if order < 0 else order,
+            "goal": (to_lat, to_lon) if to_lat == to_lat else None,
+        }
+        for i, lat, lon, age, state, order, to_lat, to_lon in zip(*(columns[n] for n in names))
+    ]  # fmt: skip
+
+
+def _cells(scene: Scene, centre: tuple[float, float], radius_m: float) -> list[dict[str, int]]:
+    """Free drivers and waiting orders by cell; of those beyond the square, nothing."""
+    free = _counted(scene.drivers["lat"], scene.drivers["lon"], centre, radius_m, of=scene.drivers["state"] == 0)
+    waiting = _counted(scene.orders["lat"], scene.orders["lon"], centre, radius_m)
+    some = np.flatnonzero(free + waiting)
+    rows = zip((some % CELLS).tolist(), (some // CELLS).tolist(), free[some].tolist(), waiting[some].tolist())
+    return [{"column": c, "row": r, "free": f, "waiting": w} for c, r, f, w in rows]
+
+
+def _counted(
+    lat: NDArray[Any], lon: NDArray[Any], centre: tuple[float, float], radius_m: float, *, of: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    reach = radius_m / 111_195.0
+    column = np.floor((lon - centre[1]) * np.cos(np.radians(centre[0])) / reach * (CELLS / 2) + CELLS / 2)
+    row = np.floor((centre[0] - lat) / reach * (CELLS / 2) + CELLS / 2)
+    inside = (column >= 0) & (column < CELLS) & (row >= 0) & (row < CELLS)
+    inside = inside if of is None else inside & of
+    return np.bincount((row[inside] * CELLS + column[inside]).astype(np.int64), minlength=CELLS * CELLS)

@@ -17,6 +17,11 @@ __all__ = ["MOST_BYTES", "Guard"]
 MOST_BYTES = 1_000_000
 """Of a request's body."""
 
+MOST_BATCH_BYTES = 16_000_000
+"""Of a batch of positions, orders, drivers or answers of a fleet."""
+
+_BATCHES = frozenset(f"/api/match/{name}" for name in ("drivers", "positions", "orders", "answers"))
+
 
 class Guard:
     """ASGI middleware: adds `HEADERS`, refuses forms and scripts of other sites, and bodies that are too large or of unknown size."""
@@ -39,11 +44,11 @@ class Guard:
                     headers["Cache-Control"] = "no-cache"  # asked again by its ETag: a new version shows at once
             await send(message)
 
-        refusal = _refusal(scope["method"], Headers(scope=scope))
+        refusal = _refusal(scope["method"], scope["path"], Headers(scope=scope))
         await (self.app if refusal is None else refusal)(scope, receive, carrying)
 
 
-def _refusal(method: str, headers: Headers) -> ASGIApp | None:
+def _refusal(method: str, path: str, headers: Headers) -> ASGIApp | None:
     """The problem to answer with, or None where the request may go on."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return None
@@ -52,10 +57,9 @@ def _refusal(method: str, headers: Headers) -> ASGIApp | None:
     size = headers.get("content-length", "" if "transfer-encoding" in headers else "0")
     if not size.isdecimal():
         return problem(411, "length", "length required", "The body came without its Content-Length. Send one.")
-    if int(size) > MOST_BYTES:
-        return problem(
-            413, "too-large", "too large", f"The body has {size} bytes; wanted {MOST_BYTES} at most. Send it in parts."
-        )
+    most = MOST_BATCH_BYTES if path in _BATCHES else MOST_BYTES
+    if int(size) > most:
+        return problem(413, "too-large", "too large", f"The body has {size} bytes; wanted {most} at most. Send it in parts.")
     return None
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from rialto import __version__
 from rialto.app.systems import Systems
 from rialto.find.records import join_path, split_path
-from rialto.serve import aisle, ask, city, desk, index, problems, rules, shop, shown, studio
+from rialto.serve import aisle, ask, city, desk, fleet, index, problems, rules, shop, shown, studio
 from rialto.serve.guard import Guard
 
 __all__ = ["create"]
@@ -67,6 +67,7 @@ def create(systems: Systems, *, clock: Callable[[], float] = time.time) -> FastA
     app.include_router(index.router(systems))
     app.include_router(desk.router(systems, templates, clock))
     app.include_router(city.router(systems, templates))
+    app.include_router(fleet.router(systems, clock))
     app.include_router(studio.router(systems, templates, clock))
     _state(app, systems)
     app.add_middleware(Guard)

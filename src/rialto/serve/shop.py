@@ -18,6 +18,7 @@ from rialto.find.records import Facet, SearchPage
 from rialto.serve import aisle, shown
 from rialto.serve.answers import CategoryOut, Counted, FacetsOut, Found, Happened, ProductOut, SuggestionOut, Told
 from rialto.serve.ask import Ask, asked
+from rialto.serve.direct import Direct
 from rialto.serve.encoded import category_data, found_data, lines_data, sent
 from rialto.serve.storefront import Counter, Storefront
 
@@ -109,11 +110,12 @@ def _found(found: SearchPage, store: Storefront) -> dict[str, Any]:
 
 
 def _api(routes: APIRouter, front: Callable[[], Storefront]) -> None:
-    @routes.get("/api/find/search", response_model=Found)
     def search(ask: Asked) -> Response:
         """Search: a page of results with facets and rewrites; it is written to the decision log under `request`."""
         store = front()
         return sent(_found(store.find(ask), store))
+
+    routes.add_api_route("/api/find/search", search, response_model=Found, methods=["GET"], route_class_override=Direct)
 
     @routes.get("/api/find/category/{path:path}", response_model=CategoryOut)
     def category(path: str, ask: Asked) -> Response:

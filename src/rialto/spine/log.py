@@ -117,7 +117,7 @@ def encode(record: Recorded) -> bytes:
     """
     r, c, d = record.requests, record.seen, record.decisions
     head = {"pipeline": record.pipeline, "seed": record.seed, "versions": dict(record.versions), "fallbacks": record.fallbacks,
-            "late": len(record.late)}  # fmt: skip
+            "late": len(record.late)} | ({} if record.whole else {"whole": False})  # fmt: skip
     asked = {"ids": r.ids, "time_s": r.time_s} | {f"c:{k}": v for k, v in r.columns.items()}
     asked |= {f"o:{k}": v for k, v in r.overrides.items()} | {"seen": c.counts, "chosen": d.counts}
     chosen = {"ids": d.ids, "rows": d.rows, "scores": d.scores, "propensity": d.propensity}
@@ -148,6 +148,7 @@ def decode(body: bytes) -> Recorded:
         fields["versions"],
         tuple(fields["fallbacks"]),
         ordered,
+        bool(fields.get("whole", True)),
     )
 
 

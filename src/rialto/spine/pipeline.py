@@ -35,6 +35,7 @@ class Recorded:
         seed: Seed of the run.
         versions: Versions of models, indexes and data that took part.
         fallbacks: Names of the steps that their fallback answered.
+        whole: False where candidates were left out, as `rialto.spine.thinned` does: it can be learned from and not replayed.
     """
 
     pipeline: str
@@ -45,6 +46,7 @@ class Recorded:
     versions: Mapping[str, str]
     fallbacks: tuple[str, ...]
     late: tuple[Candidates, ...] = ()
+    whole: bool = True
 
     def known(self) -> Candidates:
         """All candidates that the first phase saw, with every column that any phase had; NaN where a phase did not come."""
@@ -168,8 +170,12 @@ class Pipeline:
         """Decide again from what the phases saw, with the same fallbacks in place: the same decisions, bit for bit.
 
         Raises:
-            BadInput: the record was made by another pipeline or by other versions.
+            BadInput: the record was made by another pipeline or by other versions, or is not whole.
         """
+        if not record.whole:
+            raise BadInput(
+                "the record holds the chosen and their rivals alone; wanted a whole one, as a replay decides among all."
+            )
         if (record.pipeline, dict(record.versions)) != (self.name, dict(self.versions)):
             raise BadInput(
                 f"the record was made by {record.pipeline!r} with versions {dict(record.versions)}; "
@@ -244,7 +250,7 @@ class Pipeline:
             otherwise = phase.otherwise
             instead = None if otherwise is None else lambda _, o=otherwise, c=now: o(run.requests, c)
             scores = run.attempt(phase.name, "phase", phase.budget_s, len(now), scoring(run, phase, now), instead, len)
-            candidates = scored(phase.name, joined(candidates, near, now), near, sink(np.asarray(scores, dtype=np.float64)))
+            candidates = scored(phase, joined(candidates, near, now), near, sink(np.asarray(scores, dtype=np.float64)))
             run.keep_details(phase.name, candidates)
             if phase.keep is not None:
                 candidates = run.cut_to(phase.name, candidates, phase.keep.of(run.requests))

@@ -31,6 +31,8 @@ class Phase:
         keep: Candidates of each request that go on; None = all.
         depth: Candidates of each request that it orders, the best by the score so far; the others keep their order behind them.
             None = all.
+        mixed: The others keep their scores as they are, among those that it orders: for scores in a unit of their own, such as
+            seconds.
         features: Groups of columns made for those that it orders and for no others, before it scores them; NaN for the rest.
         otherwise: Declared fallback; None = its failure fails the run. `previous_score` keeps the phase before's order.
         budget_s: Most seconds it may take, within the run's deadline.
@@ -43,6 +45,7 @@ class Phase:
     budget_s: float = float("inf")
     depth: Param | None = None
     features: Sequence[Features] = ()
+    mixed: bool = False
 
 
 def behind(score: NDArray[np.float64]) -> NDArray[np.float64]:

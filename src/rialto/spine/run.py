@@ -119,13 +119,14 @@ class Run:
         )
 
 
-def scored(phase: str, candidates: Candidates, near: NDArray[np.int64] | None, scores: NDArray[np.float64]) -> Candidates:
+def scored(phase: Phase, candidates: Candidates, near: NDArray[np.int64] | None, scores: NDArray[np.float64]) -> Candidates:
     """The candidates with this phase's scores as `score`, and as `score:PHASE` for later phases; `near` are the rows it ordered."""
     if near is not None:
-        full = behind(candidates.column("score"))
+        before = candidates.column("score")
+        full = before.copy() if phase.mixed else behind(before)
         full[near] = scores
         scores = full
-    return candidates.with_columns({"score": scores, f"score:{phase}": scores})
+    return candidates.with_columns({"score": scores, f"score:{phase.name}": scores})
 
 
 def joined(candidates: Candidates, near: NDArray[np.int64] | None, now: Candidates) -> Candidates:

@@ -35,7 +35,7 @@ def together(outcomes: Iterable[Outcome]) -> list[Recorded]:
 def _kind(r: Recorded) -> object:
     parts = (r.seen, *r.late)
     asked = (_types(r.requests.columns), _types(r.requests.overrides))
-    return r.pipeline, r.seed, tuple(r.versions.items()), r.fallbacks, asked, tuple(_types(p.columns) for p in parts)
+    return r.pipeline, r.seed, r.whole, tuple(r.versions.items()), r.fallbacks, asked, tuple(_types(p.columns) for p in parts)
 
 
 def _types(columns: Columns) -> tuple[tuple[str, str], ...]:
@@ -59,7 +59,7 @@ def _joined(group: Sequence[Outcome]) -> Recorded:
     )  # fmt: skip
     late = tuple(_candidates([r.late[n] for r in records]) for n in range(len(first.late)))
     seen = _candidates([r.seen for r in records])
-    return Recorded(first.pipeline, requests, seen, decisions, first.seed, first.versions, first.fallbacks, late)
+    return Recorded(first.pipeline, requests, seen, decisions, first.seed, first.versions, first.fallbacks, late, first.whole)
 
 
 def _candidates(parts: Sequence[Candidates]) -> Candidates:

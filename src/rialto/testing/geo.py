@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
-from rialto.ports import GeoIndex, Hits, Positioned
+from rialto.ports import GeoIndex, Hits, Positioned, Terms
+from rialto.records import Candidates
 
 __all__ = ["GeoIndexExam", "layouts", "nearest_plain"]
 
@@ -151,6 +154,60 @@ class GeoIndexExam:
             hits = geo.nearest(xy[:9, 0], xy[:9, 1], k=6)
             for q in range(9):
                 assert _answer(hits, q)[0] == nearest_plain(points, *xy[q].tolist(), k=6)[0]
+        geo.close()
+
+    def test_a_point_answers_where_its_amounts_reach_what_is_asked_for(self) -> None:
+        geo = self.open()
+        seats, weight = np.array([1.0, 4.0, 4.0]), np.array([50.0, 5.0, 50.0])
+        geo.move(replace(_at([1, 2, 3], [10.0, 20.0, 30.0]), amounts={"seats": seats, "weight": weight}))
+        terms = Terms({"seats": np.array([2.0, 2.0, -np.inf, 5.0]), "weight": np.array([6.0, -np.inf, 50.0, 0.0])})
+        hits = geo.nearest(np.zeros(4), np.zeros(4), k=2, terms=terms)
+        assert [_answer(hits, q)[0] for q in range(4)] == [[3], [2, 3], [1, 3], []]
+        geo.close()
+
+    def test_what_distance_takes_is_asked_for_as_well(self) -> None:
+        geo = self.open()
+        geo.move(replace(_at([1, 2], [100.0, 200.0]), amounts={"range": np.array([149.0, 300.0])}))
+        terms = Terms({"range": np.array([50.0, -np.inf])}, {"range": 1.0})
+        hits = geo.nearest(np.zeros(2), np.zeros(2), k=2, terms=terms)
+        assert [_answer(hits, q)[0] for q in range(2)] == [[2], [1, 2]]
+        geo.close()
+
+    def test_amounts_that_a_move_does_not_name_are_gone_and_those_never_heard_of_are_nobodys(self) -> None:
+        geo = self.open()
+        geo.move(replace(_at([1, 2], [1.0, 2.0]), amounts={"seats": np.array([4.0, 4.0])}))
+        geo.move(_at([1], [1.0]))
+        assert geo.nearest(np.zeros(1), np.zeros(1), k=2, terms=Terms({"seats": np.ones(1)})).ids.tolist() == [2]
+        assert geo.nearest(np.zeros(1), np.zeros(1), k=2, terms=Terms({"beds": np.zeros(1)})).ids.tolist() == []
+        geo.close()
+
+    def test_who_is_barred_from_a_query_answers_the_others(self) -> None:
+        geo = self.open()
+        geo.move(_at([1, 2, 3], [1.0, 2.0, 3.0]))
+        barred = Candidates(np.array([0, 2, 2]), np.array([2, 1]))
+        hits = geo.nearest(np.zeros(2), np.zeros(2), k=2, terms=Terms(barred=barred))
+        assert [_answer(hits, q)[0] for q in range(2)] == [[3], [1, 2]]
+        geo.close()
+
+    def test_an_answer_says_when_each_was_there(self) -> None:
+        geo = self.open()
+        geo.move(_at([1, 2], [1.0, 2.0], time_s=[5.0, 7.0]))
+        assert geo.nearest(np.zeros(1), np.zeros(1), k=2).time_s.tolist() == [5.0, 7.0]
+        geo.close()
+
+    def test_terms_that_make_no_sense_are_refused(self) -> None:
+        geo = self.open()
+        for terms, said in (
+            (Terms({"seats": np.array([np.nan])}), "nan"),
+            (Terms({"seats": np.zeros(2)}), "rows"),
+            (Terms({}, {"seats": 1.0}), "per_m"),
+            (Terms({"seats": np.zeros(1)}, {"seats": -1.0}), "per_m"),
+            (Terms(barred=Candidates.none(2)), "barred"),
+        ):
+            with pytest.raises(BadInput, match=said):
+                geo.nearest(np.zeros(1), np.zeros(1), k=1, terms=terms)
+        with pytest.raises(BadInput, match="seats"):
+            geo.move(replace(_at([1], [1.0]), amounts={"seats": np.array([np.nan])}))
         geo.close()
 
     def test_an_empty_index_or_batch_gives_no_hits(self) -> None:

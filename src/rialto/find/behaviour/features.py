@@ -63,9 +63,14 @@ def _of_queries(behaviour: Behaviour, requests: Requests, candidates: Candidates
         rows = slice(int(candidates.offsets[b]), int(candidates.offsets[b + 1]))
         at = np.minimum(np.searchsorted(known.ids, candidates.ids[rows]), len(known.ids) - 1)
         held = known.ids[at] == candidates.ids[rows]
-        made = (np.log(known.lift[at]), known.share[at], np.log1p(known.looks[at]), np.log(known.similar[at]))
+        made = (_log(known.lift[at]), known.share[at], np.log1p(known.looks[at]), _log(known.similar[at]))
         out[: len(_OF_QUERY), rows] = np.where(held, made, np.nan)
     return out
+
+
+def _log(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logarithm; what was never clicked at all counts as one click in a million times as many."""
+    return np.log(np.maximum(values, 1e-6))
 
 
 def _products(behaviour: Behaviour) -> NDArray[np.float64]:

@@ -101,13 +101,19 @@ def histogram(groups: NDArray[np.int64], values: Floats, ordered: Floats, step: 
     top = common if most - least > 3.0 * (common - least) > 0.0 else most
     if top <= least:
         return ()
+    lows, inside, low, high = _buckets(least, top, most, step)
+    return tuple(map(Bucket, low, high, within(groups, values, lows, inside).tolist()))
+
+
+@lru_cache(maxsize=1024)  # as of `roundest`
+def _buckets(least: float, top: float, most: float, step: float) -> tuple[Floats, Floats, list[float], list[float]]:
+    """Ends of buckets: from, and the last number inside, shape (buckets,) each; then from and to, as they are shown."""
     width = _round_up((top - least) / (_BUCKETS - 1), step)
     first = math.floor(least / width + 1e-9) * width
     lows: Floats = np.round(first + np.arange(int((top - first) / width + 1e-9) + 1) * width, 10).astype(np.float64)
     ends = np.append(lows[1:], max(most, round(float(lows[-1]) + width, 10)))
     inside = np.append(np.nextafter(ends[:-1], -math.inf), math.inf)
-    counts = within(groups, values, lows, inside)
-    return tuple(map(Bucket, lows.tolist(), ends.tolist(), counts.tolist()))
+    return lows, inside, lows.tolist(), ends.tolist()
 
 
 def _round_up(width: float, step: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,20 @@ class Counts:
 
     def of(self, facet: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """The codes of one facet that were met, rising, and their counts."""
-        ends = np.searchsorted(self.codes, self.table.start[facet : facet + 2])
-        return self.codes[ends[0] : ends[1]], self.count[ends[0] : ends[1]]
+        low, high = self._ends[facet], self._ends[facet + 1]
+        return self.codes[low:high], self.count[low:high]
+
+    def known_of(self, facet: int) -> int:
+        """Products that know one facet."""
+        return self._known.get(facet, 0)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return np.searchsorted(self.codes, self.table.start).tolist()
+
+    @cached_property
+    def _known(self) -> dict[int, int]:
+        return dict(zip(self.facets.tolist(), self.known.tolist()))
 
     def joined(self, other: Counts, facet: int) -> Counts:
         """These counts, but for one facet those of `other`: of a wider count in which the facet's own selection is left aside."""

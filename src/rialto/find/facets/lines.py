@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,26 +23,21 @@ def valued(counts: Counts, facet: int, most: int) -> Facet:
     t = counts.table
     codes, count = counts.of(facet)
     chosen = counts.selections.values.get(t.names[facet], ())
-    order = np.lexsort((codes, -count))
+    order = np.argsort(-count, kind="stable")  # codes rise
     ticked = {t.code_of.get((facet, v), -1) for v in chosen} if chosen else set[int]()
     keep = [i for n, i in enumerate(order.tolist()) if n < most or codes[i] in ticked] if ticked else order[:most].tolist()
     at = np.array(keep, dtype=np.int64)
-    place = t.places[codes[at]]
-    if not np.isnan(place).all():
-        at = at[np.argsort(place, kind="stable")]
+    if t.natural[facet]:
+        at = at[np.argsort(t.places[codes[at]], kind="stable")]
     lines = _lines(counts, codes[at], count[at], ticked)
     shown = {x.value for x in lines if x.selected}
     gone = tuple(FacetValue(v, v, 0, True) for v in chosen if v not in shown)
-    return Facet(t.names[facet], t.labels[facet], "values", lines + gone, _known(counts, facet), len(codes) - len(at))
+    return Facet(t.names[facet], t.labels[facet], "values", lines + gone, counts.known_of(facet), len(codes) - len(at))
 
 
 def _lines(counts: Counts, codes: NDArray[np.int32], count: NDArray[np.int64], ticked: set[int]) -> tuple[FacetValue, ...]:
     value = counts.table.value
     return tuple(FacetValue(value[c], value[c], n, c in ticked) for c, n in zip(codes.tolist(), count.tolist()))
-
-
-def _known(counts: Counts, facet: int) -> int:
-    return int(counts.known[counts.facets == facet].sum())
 
 
 def pathed(counts: Counts, facet: int = 1) -> Facet:
@@ -78,7 +73,7 @@ def pathed(counts: Counts, facet: int = 1) -> Facet:
         path = split_path(v)
         if path and join_path(path) not in shown:
             lines.append(FacetValue(join_path(path), path[-1], 0, selected=True))
-    return Facet(t.names[facet], t.labels[facet], "path", tuple(lines), _known(counts, facet), more)
+    return Facet(t.names[facet], t.labels[facet], "path", tuple(lines), counts.known_of(facet), more)
 
 
 def _upward(parent: NDArray[np.int32], code: int) -> list[int]:
@@ -112,12 +107,19 @@ def numbered(counts: Counts, facet: int) -> Facet | None:
         return None
     bars = histogram(groups, values, ordered, step) if len(ordered) else ()
     low_high = (float(ordered[0]), float(ordered[-1])) if len(ordered) else (None, None)
-    return Facet(name, t.labels[facet], "ranges", lines, _known(counts, facet), 0, bars, *low_high)
+    return Facet(name, t.labels[facet], "ranges", lines, counts.known_of(facet), 0, bars, *low_high)
 
 
-def _range(ends: Sequence[float], count: int, *, selected: bool, money: bool) -> FacetValue:
+def _range(ends: tuple[float, float], count: int, *, selected: bool, money: bool) -> FacetValue:
+    value, label, low, high = _said(ends, money=money)
+    return FacetValue(value, label, count, selected, low, high)
+
+
+@lru_cache(maxsize=8192)  # pages of one shop show the same ranges again and again
+def _said(ends: tuple[float, float], *, money: bool) -> tuple[str, str, float | None, float | None]:
+    """What a range is selected by, how it reads, and its ends, None = open."""
     low, high = (None if math.isinf(e) else e for e in ends)
     written = ["" if e is None else repr(e).removesuffix(".0") for e in (low, high)]
     said = ["" if e is None else f"{e / 100:.2f}" for e in (low, high)] if money else written
     label = f"{said[0]} to {said[1]}" if all(said) else f"from {said[0]}" if said[0] else f"up to {said[1]}"
-    return FacetValue("..".join(written), said[0] if low == high else label, count, selected, low, high)
+    return "..".join(written), said[0] if low == high else label, low, high

@@ -130,6 +130,13 @@ class FacetTable:
         return out
 
     @cached_property
+    def natural(self) -> NDArray[np.bool_]:
+        """Which facets' values have a natural order, shape (facets,)."""
+        out = np.zeros(len(self.names), dtype=np.bool_)
+        out[self.facet[~np.isnan(self.places)]] = True
+        return out
+
+    @cached_property
     def folded(self) -> dict[int, list[str]]:
         """Facet -> its values folded, for search inside it; filled as facets are searched."""
         return {}

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri
 
 from rialto.errors import BadInput
 
@@ -215,6 +214,8 @@ def _bca(
     tails: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """The two tails, moved for bias (share of draws below the estimate) and skew (of the leave-one-out estimates)."""
+    from scipy.special import ndtr, ndtri  # here, as decisions import this module and few of them need an interval
+
     below = 0.5 * (np.searchsorted(drawn, value, "left") + np.searchsorted(drawn, value, "right")) / len(drawn)
     bias = ndtri(np.clip(below, 0.5 / len(drawn), 1.0 - 0.5 / len(drawn)))
     without = of((table.sum(axis=0) - table) / (len(table) - 1))

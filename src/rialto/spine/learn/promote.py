@@ -145,6 +145,7 @@ class Learner:
         gate: What must be shown.
         measure: What is compared.
         held_out: Share of groups kept from training, to judge by.
+        notes: What else the card says, made from the training examples.
     """
 
     name: str
@@ -154,6 +155,7 @@ class Learner:
     gate: Gate
     measure: Measure = weighted_ndcg
     held_out: float = 0.3
+    notes: Callable[[Examples], Mapping[str, str]] | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.held_out < 1.0:
@@ -233,7 +235,7 @@ def _card(
 ) -> ModelCard:
     old, new = (float(np.nanmean(m)) for m in measured)
     metrics = {"live": old, "new": new, "difference": verdict.difference, "low": verdict.low, "high": verdict.high}
-    params = {"seed": str(seed), "held_out": f"{learner.held_out:g}"}
+    params = {"seed": str(seed), "held_out": f"{learner.held_out:g}", **(learner.notes(train) if learner.notes else {})}
     return ModelCard(learner.name, learner.kind, train.names, parent, _fingerprint(train), params, metrics)
 
 

@@ -1,0 +1,105 @@
+"""Bids that settle the easy ones, all of them where a small step is allowed, and the dual that bounds every matching.
+
+Each good has a price `-v`, never below zero; an edge costs its bidder `cost - v`. A good once taken stays taken and its price never
+falls, so a good nobody took is free of charge: with every bidder on its cheapest edge, that is the proof of optimality.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from rialto.spine.decide.assign.rows import Floats, Graph, Ints
+
+__all__ = ["State", "bid", "dual", "total"]
+
+
+_PATIENCE, _DOUBLED, _HOLD = 3, 4, 48
+"""Bids a bidder after which the step doubles, and again; how often, before it stays for so many bids a bidder."""
+
+
+class State(NamedTuple):
+    """Prices and partners: `v` (goods,) at most 0; `holder` (goods,) bidder, -1 = nobody; `edge` (bidders,), -1 = waits."""
+
+    v: Floats
+    holder: Ints
+    edge: Ints
+
+
+@njit(cache=True, nogil=True)
+def bid(graph: Graph, state: State, most: int, step: float) -> Ints:
+    """Each bidder takes its cheapest good at the price where its next best is as good; who loses one bids again. The unsettled remain.
+
+    Args:
+        graph: Who may take what.
+        state: Nobody holds anything and nothing has a price.
+        most: Bids before those who have nothing yet remain.
+        step: What a bid raises a price by on top of that. At 0 each bidder holds its cheapest or remains. Above 0, a bidder holds what
+            is dearer than its cheapest by one step at most: all of them together by a step for each that holds something. It doubles
+            where bids come to no end, which is where bidders are as many as goods; who has settled by then keeps to the smaller step.
+
+    Source:
+        Bertsekas (1988), "The auction algorithm: a distributed relaxation method for the assignment problem", Annals of Operations
+        Research 14; from prices of zero, with more goods than bidders: Bertsekas, Castanon (1992), Computational Optimization and
+        Applications 1.
+    """
+    start, good, cost, wait = graph.start, graph.good, graph.cost, graph.wait
+    v, holder, edge = state
+    left, many, doubled, due = np.empty(wait.size, np.int64), 0, 0, most - _PATIENCE * wait.size
+    for first in range(wait.size):
+        i = first
+        while i >= 0:
+            best, second, at = wait[i], np.inf, -1
+            for e in range(start[i], start[i + 1]):
+                x = cost[e]
+                if x >= second:  # prices only add, and later edges cost more
+                    break
+                x -= v[good[e]]
+                if x < best:
+                    second, best, at = best, x, e
+                elif x < second:
+                    second = x
+            if at < 0:
+                break  # it waits, for good: prices only rise
+            was, rise = holder[good[at]], second - best + step
+            most -= 1
+            if most < due:  # a place is disputed: larger steps, so that it ends
+                step, doubled = 2.0 * step, doubled + 1
+                due -= (_HOLD if doubled == _DOUBLED else _PATIENCE) * wait.size
+            if most < 0 or (was >= 0 and rise <= 0.0):
+                left[many] = i
+                many += 1
+                break
+            v[good[at]] -= rise
+            holder[good[at]], edge[i] = i, at
+            i = was
+            if i >= 0:
+                edge[i] = -1
+    return left[:many]
+
+
+@njit(cache=True, nogil=True)
+def total(graph: Graph, edge: Ints) -> float:
+    """What a matching costs, those who wait included."""
+    out = 0.0
+    for i in range(edge.size):
+        out += float(graph.wait[i] if edge[i] < 0 else graph.cost[edge[i]])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def dual(graph: Graph, v: Floats) -> float:
+    """What no matching can cost less than: each bidder's cheapest at these prices, less what the goods would fetch."""
+    out = 0.0
+    for j in range(v.size):
+        out += v[j]
+    for i in range(graph.wait.size):
+        best = graph.wait[i]
+        for e in range(graph.start[i], graph.start[i + 1]):
+            if graph.cost[e] >= best:
+                break
+            best = min(best, graph.cost[e] - v[graph.good[e]])
+        out += best
+    return out

@@ -1,0 +1,120 @@
+"""A fleet beside the service: what was acknowledged is there again after a restart, and one process at a time dispatches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import pytest
+
+from rialto.app.engines import Engines
+from rialto.app.fleet import Fleet
+from rialto.app.scenes import Album, Scene
+from rialto.app.turns import Turns
+from rialto.config import Fleet as Chosen
+from rialto.config import Settings
+from rialto.errors import EngineBusy, NothingHere
+from rialto.match.offers import Message, Messages
+from rialto.match.records import Drivers, Orders, Pings
+
+NOW_S = 1_800_000_000.0
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Callable[..., Fleet]:
+    """Opens the fleet of one folder."""
+
+    def open_(*, now_s: float = NOW_S, window_s: float = 0.0) -> Fleet:
+        chosen = Settings(home=tmp_path, fleet=Chosen(on=True, lat=52.5, lon=13.4, window_s=window_s))
+        return Fleet(Engines(chosen), clock=lambda: now_s)
+
+    return open_
+
+
+def orders(*ids: int) -> Orders:
+    size = len(ids)
+    return Orders.of(np.array(ids), lat=np.full(size, 52.5), lon=np.full(size, 13.4), placed_s=np.full(size, NOW_S))
+
+
+def seen(fleet: Fleet, *ids: int, time_s: float = NOW_S) -> None:
+    size = len(ids)
+    fleet.pings(Pings.of(np.array(ids), lat=np.full(size, 52.5), lon=np.full(size, 13.4), time_s=np.full(size, time_s)))
+
+
+def test_drivers_orders_and_answers_are_there_after_a_restart(opened: Callable[..., Fleet]) -> None:
+    fleet = opened()
+    fleet.enrol(Drivers.of(np.array([1, 2])))
+    fleet.enrol(Drivers.of(np.array([2, 3]), flags=np.array([4, 4], dtype=np.uint64)))
+    seen(fleet, 1, 2, 3)
+    fleet.place(orders(7, 8))
+    fleet.window()
+    holder = fleet.held(7).driver
+    fleet.tell(Messages.of([Message("yes", "accepted", 7, holder)]))
+    fleet.stop()
+    again = opened(now_s=NOW_S + 5.0)
+    assert (again.held(7).state, again.held(7).driver, again.held(8).state) == ("assigned", holder, "offered")
+    seen(again, 1, 2, 3, time_s=NOW_S + 5.0)
+    again.place(orders(9, 10))
+    asked = again.window()
+    assert len(asked.drivers) == 1 and holder not in asked.drivers  # two are held, of the log, before they say a word
+    again.stop()
+
+
+def test_a_second_process_is_told_that_the_fleet_is_taken(opened: Callable[..., Fleet]) -> None:
+    fleet = opened()
+    with pytest.raises(EngineBusy):
+        opened()
+    fleet.stop()
+    opened().stop()
+
+
+def test_windows_are_decided_by_themselves(opened: Callable[..., Fleet]) -> None:
+    fleet = opened(window_s=0.02)
+    fleet.enrol(Drivers.of(np.array([1])))
+    seen(fleet, 1)
+    fleet.place(orders(7))
+    fleet.start()
+    until = monotonic() + 30.0
+    while fleet.held(7).state == "waiting" and monotonic() < until:
+        pass
+    assert fleet.held(7).state == "offered" and fleet.ready
+    fleet.stop()
+
+
+def test_a_window_can_be_explained_as_of_an_earlier_moment(opened: Callable[..., Fleet]) -> None:
+    fleet = opened()
+    fleet.place(orders(7))
+    first = fleet.window()
+    fleet.enrol(Drivers.of(np.array([1])))
+    seen(fleet, 1)
+    fleet.window()
+    assert fleet.why(7).chosen is not None
+    assert fleet.why(7, at_s=first.at_s).chosen is None
+    with pytest.raises(NothingHere, match="order 8"):
+        fleet.why(8)
+    with pytest.raises(NothingHere, match="enrolled"):
+        fleet.standing(5)
+    fleet.stop()
+
+
+def test_an_album_keeps_within_its_bytes_and_its_hour() -> None:
+    drivers = {"id": np.zeros(100, dtype=np.int64), "state": np.zeros(100, dtype=np.uint8)}
+    nobody = {"id": np.zeros(0, dtype=np.int64)}
+    album = Album(span_s=100.0, every_s=10.0, most_bytes=3000)
+    with pytest.raises(NothingHere):
+        album.at(0.0)
+    for at_s in range(0, 200, 5):
+        album.put(Scene(float(at_s), drivers, nobody, ()))
+    assert [m.at_s for m in album.moments()] == [170.0, 180.0, 190.0]
+    assert (album.at(185.0).at_s, album.at(0.0).at_s) == (180.0, 170.0)
+    album.put(Scene(3.0, drivers, nobody, ()))
+    assert [m.at_s for m in album.moments()] == [3.0]
+
+
+def test_a_turn_is_given_back_after_a_failure() -> None:
+    turns = Turns()
+    for side in (turns.alone, turns.together, turns.alone):
+        with pytest.raises(ValueError, match="x"), side():
+            raise ValueError("x")

@@ -1,0 +1,185 @@
+"""Shards over one city: a driver is in one log at a time, the border is no wall, and what is cut in two by a crash is put together again."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rialto.errors import BadInput
+from rialto.local.events import LocalEvents
+from rialto.local.geo import GridGeo
+from rialto.local.models import LocalModels
+from rialto.local.travel import GreatCircle
+from rialto.match.offers import Message
+from rialto.match.pipeline import build
+from rialto.match.records import Drivers, Orders, Pings, Plane
+from rialto.match.regions import Regions
+from rialto.match.shards import Front, Parcel, Shard, present
+from rialto.match.track import Track
+from rialto.match.travel import Travel
+
+PLANE = Plane(52.0, 13.0)
+HALVES = Regions(-10_000.0, -5000.0, 10_000.0, 2, np.array([0, 1]))
+"""West of 0 m is shard 0's, east of it shard 1's."""
+
+
+class Here:
+    """A link to a shard in this process; what travels, travels as bytes. `cut` loses the answer to one kind of parcel."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log, geo = LocalEvents(folder, sync=False), GridGeo()
+        travel = Travel(GreatCircle(speed_mps=10.0, factor=1.0))
+        self.dispatch = build(geo=geo, travel=travel, models=LocalModels(None), track=Track(geo, PLANE), offers=self.log)
+        self.shard, self.answers, self.cut = Shard(self.dispatch, self.log), deque[bytes](), ""
+
+    def send(self, parcel: Parcel) -> None:
+        answer = self.shard.handle(Parcel.of_bytes(parcel.to_bytes()))
+        if self.cut == parcel.kind:
+            raise ConnectionError(f"the front died after {parcel.kind}")
+        self.answers.append(answer.to_bytes())
+
+    def answer(self) -> Parcel:
+        return Parcel.of_bytes(self.answers.popleft())
+
+
+@pytest.fixture
+def links(tmp_path: Path) -> Iterator[list[Here]]:
+    made = [Here(tmp_path / str(n)) for n in range(2)]
+    yield made
+    for link in made:
+        link.log.close()
+
+
+def pings(places: dict[int, float], at_s: float) -> Pings:
+    lat, lon = PLANE.latlon(np.array(list(places.values())), np.zeros(len(places)))
+    return Pings.of(np.array(list(places)), lat=lat, lon=lon, time_s=np.full(len(places), at_s))
+
+
+def opened(links: list[Here], places: dict[int, float], *, at_s: float = 0.0, halo_m: float = 1500.0) -> Front:
+    front = Front(links, HALVES, PLANE, halo_m=halo_m)
+    seen = pings(places, at_s)
+    front.enrol(Drivers.of(np.array(list(places))), seen.lat, seen.lon, at_s=at_s)
+    front.pings(seen, now_s=at_s)
+    return front
+
+
+def order(number: int, x_m: float, at_s: float) -> Orders:
+    lat, lon = PLANE.latlon(np.array([x_m]), np.zeros(1))
+    return Orders.of(np.array([number]), lat=lat, lon=lon, placed_s=np.array([at_s]))
+
+
+def alone(links: list[Here]) -> None:
+    """No driver and no order is in two logs."""
+    here = [{d for d, there in present(link.log).items() if there} for link in links]
+    assert not here[0] & here[1]
+    held = [link.dispatch.offers.holding() for link in links]
+    assert not set(held[0][0].tolist()) & set(held[1][0].tolist())
+    assert not set(links[0].dispatch.offers.states()) & set(links[1].dispatch.offers.states())
+
+
+def test_an_order_is_decided_by_the_shard_of_its_door(links: list[Here]) -> None:
+    front = opened(links, {1: -3000.0, 2: 3000.0})
+    assert front.place(order(10, 2900.0, 1.0), at_s=1.0, key="a").tolist() == [True]
+    assert front.place(order(10, 2900.0, 1.0), at_s=1.0, key="a").tolist() == [True], "a repeat is answered the same"
+    made = front.window(at_s=2.0)
+    assert (made.order.tolist(), made.driver.tolist()) == ([10], [2])
+    assert 10 in links[1].dispatch.offers.states() and 10 not in links[0].dispatch.offers.states()
+
+
+def test_a_border_order_gets_the_neighbours_driver_in_the_next_window_and_from_one_log_alone(links: list[Here]) -> None:
+    front = opened(links, {1: -300.0})
+    front.place(order(10, 200.0, 1.0), at_s=1.0, key="a")
+    first = front.window(at_s=2.0)
+    assert len(first.order) == 0 and first.moved == 1 and front.owner == {1: 1}
+    alone(links)
+    second = front.window(at_s=4.0)
+    assert (second.order.tolist(), second.driver.tolist()) == ([10], [1])
+    alone(links)
+    assert links[0].dispatch.offers.offer(np.array([10]), np.array([1]), key="x", at_s=5.0, until_s=9.0).tolist() == [-1]
+
+
+def test_a_driver_whom_an_order_holds_is_not_lent(links: list[Here]) -> None:
+    front = opened(links, {1: -300.0})
+    front.place(order(10, -200.0, 1.0), at_s=1.0, key="a")
+    assert front.window(at_s=2.0).driver.tolist() == [1]
+    front.place(order(11, 200.0, 3.0), at_s=3.0, key="b")
+    lent = links[0].shard.handle(Parcel("lend", 3.0, {"driver": np.array([1])}, {"key": "k"}))
+    assert lent.columns["free"].tolist() == [False]
+    front.pings(pings({1: 5000.0}, 3.5), now_s=3.5)
+    assert front.window(at_s=4.0).moved == 0 and front.owner == {1: 0}, "he is far across, and still holds an order of the west"
+    answers = [front.tell([Message(f"{k}10", k, 10, 1)], at_s=5.0)[0] for k in ("accepted", "picked_up", "delivered")]
+    assert answers == [0, 0, 0]
+    assert front.pings(pings({1: 5000.0}, 6.0), now_s=6.0) == 1 and front.owner == {1: 1}
+    assert front.window(at_s=7.0).driver.tolist() == [1]
+    alone(links)
+
+
+def test_a_driver_changes_over_past_the_halo_and_not_at_the_line(links: list[Here]) -> None:
+    front = opened(links, {1: -300.0})
+    assert front.pings(pings({1: 300.0}, 60.0), now_s=60.0) == 0 and front.owner == {1: 0}
+    assert front.pings(pings({1: 2000.0}, 120.0), now_s=120.0) == 1 and front.owner == {1: 1}
+    alone(links)
+
+
+def test_a_front_that_dies_between_both_steps_leaves_a_driver_whom_the_next_one_finds(links: list[Here]) -> None:
+    front = opened(links, {1: -300.0, 2: -4000.0})
+    front.place(order(10, 200.0, 1.0), at_s=1.0, key="a")
+    links[1].cut = "adopt"
+    links[1].shard._acts["adopt"] = lambda p: Parcel("adopted")  # pyright: ignore[reportPrivateUsage] (it died before it acted)
+    with pytest.raises(ConnectionError):
+        front.window(at_s=2.0)
+    assert not any(present(link.log).get(1, False) for link in links), "in nobody's log, so nobody offers him anything"
+    again = [Shard(link.dispatch, link.log) for link in links]
+    for link, shard in zip(links, again):
+        link.shard, link.cut = shard, ""
+        link.answers.clear()
+    second = opened(links, {1: -300.0, 2: -4000.0}, at_s=10.0)
+    assert second.owner == {1: 0, 2: 0}
+    assert second.window(at_s=11.0).moved == 1 and second.window(at_s=13.0).driver.tolist() == [1]
+    assert second.tell([Message("y", "accepted", 10, 1)], at_s=14.0) == [0], "the new front knows whose the order is"
+    alone(links)
+
+
+def test_a_busy_city_never_has_a_driver_or_an_order_in_two_logs(links: list[Here]) -> None:
+    chance = np.random.default_rng(7)
+    places = {d: float(x) for d, x in enumerate(chance.uniform(-4000.0, 4000.0, 30))}
+    front = opened(links, places)
+    taken: dict[int, int] = {}
+    moved = 0
+    for step in range(1, 60):
+        at_s = 10.0 * step
+        places = {d: float(np.clip(x + chance.normal(0.0, 400.0), -6000.0, 6000.0)) for d, x in places.items()}
+        moved += front.pings(pings(places, at_s), now_s=at_s)
+        for n in range(3):
+            front.place(order(1000 + 3 * step + n, float(chance.uniform(-3000.0, 3000.0)), at_s), at_s=at_s, key=f"{step}.{n}")
+        made = front.window(at_s=at_s)
+        moved += made.moved
+        for o, d in zip(made.order.tolist(), made.driver.tolist()):
+            kind = "accepted" if chance.random() < 0.8 else "declined"
+            assert front.tell([Message(f"{kind}{o}.{at_s}", kind, o, d)], at_s=at_s + 1.0) == [0]
+            if kind == "accepted":
+                assert o not in taken
+                taken[o] = d
+        for o, d in list(taken.items()):
+            if d >= 0 and chance.random() < 0.2:
+                assert front.tell([Message(f"{k}{o}", k, o, d) for k in ("picked_up", "delivered")], at_s=at_s + 2.0) == [0, 0]
+                taken[o] = -1
+        alone(links)
+    here = {d: s for s, link in enumerate(links) for d, there in present(link.log).items() if there}
+    assert front.owner == here and len(here) == 30
+    assert moved > 20 and len(taken) > 100
+
+
+def test_what_shards_do_not_take_is_refused(links: list[Here]) -> None:
+    front = opened(links, {1: 0.0})
+    with pytest.raises(BadInput, match="shifts and breaks"):
+        front.tell([Message("k", "left", -1, 1)], at_s=1.0)
+    with pytest.raises(BadInput, match="links for 2 shards"):
+        Front(links[:1], HALVES, PLANE)
+    with pytest.raises(BadInput, match="known: enrol"):
+        links[0].shard.handle(Parcel("nonsense"))
+    assert front.window(at_s=1.0).moved == 0, "the front goes on"

@@ -1,0 +1,74 @@
+"""Plain searches read at once: as the framework reads them, or left to it."""
+
+from typing import Annotated
+from urllib.parse import quote, urlencode
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.responses import JSONResponse, Response
+from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rialto.serve.ask import SORTS, Ask, asked
+from rialto.serve.direct import Direct, plain
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+numbers = st.integers(-2, 12_000).map(str) | st.sampled_from(["", "01", "1.0", " 5", "+5", "٣", "1_0", "1e2"])
+pairs = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["q", "shopper", "undo", "other"]), texts),
+        st.tuples(st.sampled_from(["page", "size"]), numbers),
+        st.tuples(st.just("sort"), st.sampled_from([*SORTS, "", "worst"])),
+        st.tuples(st.sampled_from(["exact", "explain", "in_stock"]), st.sampled_from(["1", "0", "maybe"])),
+        st.tuples(
+            st.sampled_from(["select", "range", "range.price_cents"]), st.sampled_from(["brand:Acme", "price_cents:1..2", "1..2"])
+        ),
+    ),
+    max_size=4,
+)
+
+
+def service(kind: type[Direct] | None, seen: list[Ask]) -> TestClient:
+    def search(ask: Annotated[Ask, Depends(asked)]) -> Response:
+        seen.append(ask)
+        return JSONResponse({})
+
+    routes, app = APIRouter(), FastAPI()
+    routes.add_api_route("/search", search, methods=["GET"], route_class_override=kind)
+    app.include_router(routes)
+    return TestClient(app, raise_server_exceptions=False)
+
+
+fast_seen, slow_seen = list[Ask](), list[Ask]()
+fast, slow = service(Direct, fast_seen), service(None, slow_seen)
+
+
+@settings(max_examples=150, deadline=None)
+@given(pairs)
+def test_every_address_is_answered_as_the_framework_alone_answers_it(given_pairs: list[tuple[str, str]]) -> None:
+    fast_seen.clear()
+    slow_seen.clear()
+    address = f"/search?{urlencode(given_pairs)}"
+    one, other = fast.get(address), slow.get(address)
+    assert (one.status_code, one.text, fast_seen) == (other.status_code, other.text, slow_seen)
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=40))
+def test_any_bytes_are_read_or_left_alone(query: bytes) -> None:
+    made = plain(query)
+    assert made is None or 1 <= made.page * made.size <= 10_000
+
+
+def test_a_plain_search_is_read_at_once() -> None:
+    assert plain(f"q={quote('grüne Lampe')}&size=10&page=2&sort=newest&shopper=ann".encode()) == Ask(
+        "grüne Lampe", page=2, size=10, sort="newest", shopper="ann"
+    )
+
+
+@pytest.mark.parametrize(
+    "query", ["q=a&q=b", "select=brand:Acme", "explain=1", "size=101", "page=101&size=100", "q=" + "a" * 10_001]
+)
+def test_what_is_not_plain_is_left_to_the_framework(query: str) -> None:
+    assert plain(query.encode()) is None
