@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# An example has no deadline: the first one compiles its kernels, and machines are shared.
+settings.register_profile("rialto", deadline=None)
+settings.load_profile("rialto")
 
 pytest.register_assert_rewrite("rialto.testing")
 
