@@ -2,21 +2,24 @@
 
 The floor is what the HTTP server and the framework can answer when there is nothing to decide; both load the same machine in one run.
 Queries are distinct within a round (`cold`), as many as the shop has; `hot` asks the most frequent ones as often as shoppers do.
+One process and two workers serve at the same time and are asked in turns, each from a home of its own; `memory_mb_*` are proportional shares.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
@@ -35,7 +38,9 @@ from rialto.worlds.shop import Shop, make_shop
 SIZE = 10
 """Hits a page."""
 LOADER = Path(__file__).with_name("http_load.py")
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
+WORKERS = (1, 2)
+"""Processes that answer searches: the service as it comes, and one for each of two cores."""
 
 
 def run(*, quick: bool = False) -> list[Metric]:
@@ -45,8 +50,11 @@ def run(*, quick: bool = False) -> list[Metric]:
         folder = Path(place)
         world = make_shop(seed=0, products=products)
         world.write(folder / "shop")
-        settings = Settings(home=folder / "home", encoder="static://", cross="none://")
-        prepare(settings, str(folder / "shop" / "catalogue.jsonl"), world, grow=not quick)
+        settings, catalogue = (
+            Settings(home=folder / "home", encoder="static://", cross="none://"),
+            str(folder / "shop" / "catalogue.jsonl"),
+        )
+        prepare(settings, catalogue, world, grow=not quick)
         texts = [str(t) for t in world.queries.text]
         often = np.array(world.queries.frequency, dtype=np.float64)
         drawn = np.random.default_rng(0).choice(len(texts), size=asked, p=often / often.sum())
@@ -55,14 +63,19 @@ def run(*, quick: bool = False) -> list[Metric]:
             "hot": [address_of(texts[i]) for i in drawn.tolist()],
             "health": ["/health"] * asked,
         }
-        with served(settings, str(folder / "shop" / "catalogue.jsonl")) as port:
-            for paths in kinds.values():
-                loaded(port, paths[:200])
-            found = {k: list[dict[str, float]]() for k in kinds}
+        with ExitStack() as stack:
+            services = {n: stack.enter_context(served(moved(settings, f"w{n}"), catalogue, workers=n)) for n in WORKERS}
+            for service in services.values():
+                wait(service.port, ("shop", "workers") if quick else ())
+                for paths in kinds.values():
+                    loaded(service.port, paths[:200])
+            found = {(n, k): list[dict[str, float]]() for n in WORKERS for k in kinds}
             for _ in range(rounds):
                 for kind, paths in kinds.items():
-                    found[kind].append(loaded(port, paths))
-    return [m for kind in ("cold", "hot") for m in figures(kind, found[kind], found["health"])]
+                    for n, service in services.items():
+                        found[n, kind].append(loaded(service.port, paths))
+            memory = [m for n, s in services.items() for m in held(s, n)]
+    return [m for n in WORKERS for k in ("cold", "hot") for m in figures(k, n, found[n, k], found[n, "health"])] + memory
 
 
 def address_of(text: str) -> str:
@@ -86,31 +99,82 @@ def prepare(settings: Settings, catalogue: str, world: Shop, *, grow: bool) -> N
     engines.close()
 
 
+def moved(settings: Settings, name: str) -> Settings:
+    """The same settings with a copy of the home, as a home has one service."""
+    home = settings.home.with_name(name)
+    shutil.copytree(settings.home, home)
+    return settings.model_copy(update={"home": home})
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that runs: its port and its process."""
+
+    port: int
+    process: int
+
+
 @contextmanager
-def served(settings: Settings, catalogue: str) -> Generator[int, None, None]:
-    """The service as people start it; its port, once the shop is there."""
+def served(settings: Settings, catalogue: str, *, workers: int) -> Generator[Service, None, None]:
+    """The service as people start it, which is not ready yet."""
     told = {"RIALTO_HOME": str(settings.home), "RIALTO_ENCODER": settings.encoder, "RIALTO_CROSS": settings.cross}
-    command = [sys.executable, "-m", "rialto", "serve", "--port", "0", "--catalogue", catalogue]
+    command = [sys.executable, "-m", "rialto", "serve", "--port", "0", "--catalogue", catalogue, "--workers", str(workers)]
     with subprocess.Popen(command, env={**os.environ, **told}, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             port = int(server.stdout.readline().strip().rsplit(":", 1)[1])
-            until = monotonic() + PATIENCE_S
-            while not answered(port) and monotonic() < until:
-                sleep(0.1)
-            yield port
+            yield Service(port, server.pid)
         finally:
             server.terminate()
             server.wait(timeout=30)
 
 
-def answered(port: int) -> bool:
-    """Whether everything is built; before that the service has other work."""
+def held(service: Service, workers: int) -> list[Metric]:
+    """Memory of the service's parent and of its largest worker, each with its share of what they have in common, in MB."""
+    children = Path(f"/proc/{service.process}/task/{service.process}/children")
+    if not children.is_file():
+        return []
+    shares = [share(int(p)) for p in (service.process, *children.read_text().split())]
+    out = [Metric(label("memory_mb", "parent", workers), shares[0], "MB", 0.0)]
+    return out + ([Metric(label("memory_mb", "worker", workers), max(shares[1:]), "MB", 0.0)] if workers > 1 else [])
+
+
+def share(process: int) -> float:
+    """Proportional set size in MB."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000.0
+
+
+def label(name: str, kind: str, workers: int) -> str:
+    """The name of a figure.
+
+    Example:
+        >>> label("requests_per_s", "cold", 1), label("requests_per_s", "hot", 2)
+        ('http_requests_per_s', 'http_hot_requests_per_s_workers_2')
+    """
+    return f"http_{'' if kind == 'cold' else f'{kind}_'}{name}{'' if workers == 1 else f'_workers_{workers}'}"
+
+
+def wait(port: int, parts: Sequence[str] = ()) -> None:
+    """Wait until these parts are built, all where none is named; before that the service has other work."""
+    until = monotonic() + PATIENCE_S
+    while monotonic() < until:
+        states = told_by(port)
+        if states and all(states.get(p, "ready") == "ready" for p in parts or states):
+            return
+        sleep(0.1)
+    raise TimeoutError(f"the service at port {port} is not ready after {PATIENCE_S} s: {told_by(port)}")
+
+
+def told_by(port: int) -> dict[str, str]:
+    """Part -> its state; nothing before the service listens."""
     try:
         with urlopen(f"http://127.0.0.1:{port}/ready") as answer:
-            return answer.status == 200
-    except URLError:
-        return False
+            return json.load(answer)["systems"]
+    except HTTPError as e:
+        return json.load(e)["systems"]
+    except (URLError, ConnectionError):
+        return {}
 
 
 def loaded(port: int, paths: Sequence[str]) -> dict[str, float]:
@@ -122,12 +186,12 @@ def loaded(port: int, paths: Sequence[str]) -> dict[str, float]:
     return json.loads(made.stdout)
 
 
-def figures(kind: str, rounds: Sequence[dict[str, float]], floor: Sequence[dict[str, float]]) -> list[Metric]:
+def figures(kind: str, workers: int, rounds: Sequence[dict[str, float]], floor: Sequence[dict[str, float]]) -> list[Metric]:
     """Medians over the rounds, the spread over them, and the same of `/health`."""
     out = list[Metric]()
     for name, key, unit in (("requests_per_s", "per_s", "1/s"), ("p50_ms", "p50", "ms"), ("p99_ms", "p99", "ms")):
         mine, other = ([r[key] for r in rounds_] for rounds_ in (rounds, floor))
         spread = (max(mine) - min(mine)) / median(mine)
-        label = f"http_{name}" if kind == "cold" else f"http_{kind}_{name}"
-        out.append(Metric(label, median(mine), unit, spread, "/health", median(other), median(mine) / median(other)))
+        ratio = median(mine) / median(other)
+        out.append(Metric(label(name, kind, workers), median(mine), unit, spread, "/health", median(other), ratio))
     return out

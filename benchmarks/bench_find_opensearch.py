@@ -6,9 +6,10 @@ analysers, field weights, tie breaker and least match tuned on half of the judge
 summed by the server, or fused by the client (reciprocal ranks, min-max), as the plugin with its own fusion is not to be had. What is
 best on the tuning half counts. Rialto's trees are trained on the same half. Both are measured on the other half.
 
-Throughput: two clients, each with its half of real shopping queries, in alternating rounds; every query was asked once before, so
-that vectors of queries are at hand on both sides. Rialto is called in this process, OpenSearch over kept connections with bodies made
-beforehand; both answer with ten ids. Sentence vectors (MiniLM) of the catalogue take minutes and are kept under var/bench.
+Throughput: two client processes, each with its half of real shopping queries, in alternating rounds; every query was asked once
+before, so that vectors of queries are at hand on both sides. Rialto is called in the clients' own processes, which share its memory,
+OpenSearch over kept connections with bodies made beforehand; both answer with ten ids. Once a query a request, and once sixteen: a batch
+on one side, `_msearch` on the other. Sentence vectors (MiniLM) of the catalogue take minutes and are kept under var/bench.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread, local
@@ -48,9 +50,11 @@ from rialto.worlds.shop import make_shop
 
 DATA = Path(os.environ.get("RIALTO_DATA", "../shared/data"))
 CLIENTS = 2
+TOGETHER = 16
 PEER = "OpenSearch"
 
 
+Ask = Callable[[Sequence[str]], object]
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
@@ -101,9 +105,11 @@ def compare(
     tried, best = tuned(peer, task, vectors, passes)
     metrics += [Metric(f"ndcg_opensearch_{n}", value, "nDCG@10 trec", 0.0) for n, (_, value) in tried.items()]
     way, theirs = tried[best]
-    rates, peers = alternating([ask, asked_of(peer, way, queries, vectors)], queries, rounds)
+    theirs_asked = asked_of(peer, way, queries, vectors)
+    rates, peers = alternating([ask, theirs_asked], queries, rounds)
+    many, others = alternating([ask, theirs_asked], queries, rounds, together=TOGETHER)
     peer.close()
-    fast, slow = float(np.median(rates)), float(np.median(peers))
+    fast, slow, batched = float(np.median(rates)), float(np.median(peers)), float(np.median(many))
     return [
         *metrics,
         Metric("ndcg_opensearch", theirs, f"nDCG@10 trec ({best})", 0.0),
@@ -111,6 +117,15 @@ def compare(
         Metric("opensearch_throughput", slow, "requests/s", spread(peers)),
         Metric("rialto_throughput", fast, "requests/s", spread(rates), PEER, slow, fast / slow),
         Metric("throughput_ratio", fast / slow, "times", spread([a / b for a, b in zip(rates, peers)])),
+        Metric(
+            "rialto_batched",
+            batched,
+            f"requests/s, {TOGETHER} together",
+            spread(many),
+            PEER,
+            float(np.median(others)),
+            batched / float(np.median(others)),
+        ),
     ]
 
 
@@ -118,7 +133,7 @@ def beside_bm25f(side: Side, mine: float, task: Task, queries: Sequence[str], ro
     """Where there is no OpenSearch: Rialto beside its own text index, asked alone."""
     alone = side.text.search([TextQuery(t) for t in task.measure.texts], limit=10)
     theirs = quality([alone.ids[a:b].tolist() for a, b in zip(alone.offsets[:-1], alone.offsets[1:])], task.measure)
-    asks = [partial(asked_of_rialto, side.search), lambda text: side.text.search([TextQuery(text)], limit=10)]
+    asks = [partial(asked_of_rialto, side.search), lambda texts: side.text.search([TextQuery(t) for t in texts], limit=10)]
     rates, peers = alternating(asks, queries, rounds)
     fast, slow = float(np.median(rates)), float(np.median(peers))
     return [
@@ -231,11 +246,11 @@ def _vectors(vectors: dict[str, Encode], name: str, texts: Sequence[str]) -> NDA
     return vectors[name](texts) if name else np.zeros((len(texts), 1), np.float32)
 
 
-def asked_of_rialto(search: Search, text: str) -> object:
-    return search.search([text])
+def asked_of_rialto(search: Search, texts: Sequence[str]) -> object:
+    return search.search(texts)
 
 
-def asked_of(peer: Peer, way: Lexical | Hybrid, queries: Sequence[str], vectors: dict[str, Encode]) -> Callable[[str], object]:
+def asked_of(peer: Peer, way: Lexical | Hybrid, queries: Sequence[str], vectors: dict[str, Encode]) -> Ask:
     """One request to OpenSearch, from bytes that were made beforehand, over a connection of the client's own."""
 
     def searches(text: str) -> bytes:
@@ -245,46 +260,57 @@ def asked_of(peer: Peer, way: Lexical | Hybrid, queries: Sequence[str], vectors:
 
     bodies, mine = {text: searches(text) for text in queries}, local()
 
-    def ask(text: str) -> object:
+    def ask(texts: Sequence[str]) -> object:
         if not hasattr(mine, "wire"):
             mine.wire = peer.connection()
-        lists = mine.wire.search(bodies[text])
-        return lists[0] if isinstance(way, Lexical) else way.fused(lists)
+        lists = mine.wire.search(b"".join(bodies[text] for text in texts))
+        if isinstance(way, Lexical):
+            return lists
+        each = len(lists) // len(texts)
+        return [way.fused(lists[at : at + each]) for at in range(0, len(lists), each)]
 
     return ask
 
 
-def alternating(asks: Sequence[Callable[[str], object]], queries: Sequence[str], rounds: int) -> list[list[float]]:
-    """Requests a second of each, round by round, after one round that is not counted."""
+def alternating(asks: Sequence[Ask], queries: Sequence[str], rounds: int, *, together: int = 1) -> list[list[float]]:
+    """Requests a second of each, round by round, after every query was asked once by a thread of its own, whose connection is not shared."""
+    parts = [queries[at : at + together] for at in range(0, len(queries), together)]
+    for ask in asks:
+        asked = Thread(target=lambda a=ask: [a(part) for part in parts])
+        asked.start()
+        asked.join()
     rates: list[list[float]] = [[] for _ in asks]
-    for turn in range(rounds + 1):
+    for _ in range(rounds):
         for held, ask in zip(rates, asks):
-            rate = by_clients(ask, queries)
-            if turn:
-                held.append(rate)
+            held.append(len(queries) / by_clients(ask, parts))
     return rates
 
 
-def by_clients(ask: Callable[[str], object], queries: Sequence[str]) -> float:
-    """Requests a second of `CLIENTS` threads, each with its part of the queries."""
-    failed: list[BaseException] = []
+def by_clients(ask: Ask, parts: Sequence[Sequence[str]]) -> float:
+    """Seconds that `CLIENTS` processes take, forked from this one, each with its share of the requests."""
+    forked = get_context("fork")
+    ready, go = forked.Barrier(CLIENTS + 1), forked.Barrier(CLIENTS + 1)
 
-    def client(part: Sequence[str]) -> None:
-        try:
-            for text in part:
-                ask(text)
-        except BaseException as error:  # noqa: BLE001  (raised again below, in the caller's thread)
-            failed.append(error)
+    def client(mine: Sequence[Sequence[str]]) -> None:
+        for part in mine[:1]:  # its connection
+            ask(part)
+        ready.wait()
+        go.wait()
+        for part in mine:
+            ask(part)
 
-    threads = [Thread(target=client, args=(queries[at::CLIENTS],)) for at in range(CLIENTS)]
+    clients = [forked.Process(target=client, args=(parts[at::CLIENTS],)) for at in range(CLIENTS)]
+    for process in clients:
+        process.start()
+    ready.wait(60)
+    go.wait(60)
     start = perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
-    return len(queries) / (perf_counter() - start)
+    for process in clients:
+        process.join(300)
+    seconds = perf_counter() - start
+    if any(process.exitcode for process in clients):
+        raise RuntimeError(f"a client ended with {[process.exitcode for process in clients]}; wanted 0 of all.")
+    return seconds
 
 
 def spread(values: Sequence[float]) -> float:

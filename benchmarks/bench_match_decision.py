@@ -2,7 +2,8 @@
 
 The fleet, its pings and the orders are those of `bench_match_search`. Acceptance is told by a model of 100 oblivious trees of depth 5
 with its linear part, trained on made-up answers to real pairs of such a window. The trees look at the three cheapest of each order's
-eight drivers. One window in twenty is logged whole, of the others the chosen and their runners-up; the log is files, durable.
+eight drivers. One window in twenty is logged whole, of the others the chosen and their runners-up; the log is files, durable: a
+window's record is written beside the next one's decision, and three windows end when the last one's is there.
 
 `cost_gap` is what the decided pairs cost above the least that 16 drivers an order allow with the trees' word on every one of them.
 """
@@ -10,6 +11,8 @@ eight drivers. One window in twenty is logged whole, of the others the chosen an
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -49,7 +52,7 @@ WHOLE_EVERY = 20
 
 def run(*, quick: bool = False) -> list[Metric]:
     """Orders a second by size of window, with the search alone in the same turns; with offers made; the cost's gap; steps' shares."""
-    drivers, sizes, turns = (5_000, (500,), 3) if quick else (200_000, (10, 100, 1_000, 20_000, 100_000), 9)
+    drivers, sizes, turns = (5_000, (500,), 3) if quick else (200_000, (10, 100, 1_000, 20_000, 100_000), 7)
     with TemporaryDirectory(prefix="rialto-bench-") as folder:
         made = fleet("clustered", drivers, now_s=0.0)
         models = LocalModels()
@@ -63,7 +66,7 @@ def run(*, quick: bool = False) -> list[Metric]:
         out: list[Metric] = []
         for size in sizes:
             batches = [asked(made, size, seed=s) for s in range(3)]
-            many = turns if size >= 1000 else 50
+            many = turns if size >= 1000 else 20
             out += measured(desk, log, bare, batches, many, main=size in (20_000, sizes[0] if quick else 0))
         main = [asked(made, sizes[-1] if quick else 20_000, seed=s) for s in range(3)]
         out += gaps(desk, main)
@@ -97,33 +100,42 @@ def teach(desk: Dispatch, models: LocalModels, batch: Orders) -> None:
 def measured(
     desk: Dispatch, log: DecisionLog, bare: bare_grid.Bare, batches: list[Orders], turns: int, *, main: bool
 ) -> list[Metric]:
-    """Decisions, the same search alone, and the bare grid, in turns."""
+    """Decisions, the same search alone, and the bare grid, in turns of as many windows as there are batches, one after the other.
+
+    A window's record is written by the log's own thread while the next window is decided; a turn ends when all of its are durable.
+    """
     pipeline, size = desk.pipeline(), len(batches[0])
     search = pipeline.sources[0]
     took: dict[str, list[float]] = {"decision": [], "search": [], "grid": []}
     steps: dict[str, list[float]] = {}
     for turn in range(turns + 2):
-        batch = batches[turn % len(batches)]
-        asks = requests(batch, FAST, 2.0 + turn / 1000.0)
-        x_m, y_m = asks.column("x_m"), asks.column("y_m")
+        asked_ = [requests(batch, FAST, 2.0 + turn + n / 1000.0) for n, batch in enumerate(batches)]
+        places = [(asks.column("x_m"), asks.column("y_m")) for asks in asked_]
         found: list[Outcome] = []
 
-        def decide(asks: Requests = asks, found: list[Outcome] = found, turn: int = turn) -> None:
-            found.append(pipeline.run(asks))
-            log.write_records([found[0].record if turn % WHOLE_EVERY == 0 else thinned(found[0])])
+        def decide(asked_: list[Requests] = asked_, found: list[Outcome] = found, turn: int = turn) -> None:
+            written: Future[NDArray[np.int64]] | None = None
+            for n, asks in enumerate(asked_):
+                found.append(outcome := pipeline.run(asks))
+                whole = (turn * len(asked_) + n) % WHOLE_EVERY == 0
+                if written is not None:
+                    written.result()
+                written = log.write_beside(lambda o=outcome, w=whole: [o.record if w else thinned(o)])
+            if written is not None:
+                written.result()
 
         ways: dict[str, Callable[[], object]] = {
             "decision": decide,
-            "search": lambda asks=asks: search.fetch(asks, Context(seed=0)),
-            "grid": lambda x_m=x_m, y_m=y_m: bare_grid.nearest(bare, x_m, y_m, 8),
+            "search": lambda asked_=asked_: [search.fetch(asks, Context(seed=0)) for asks in asked_],
+            "grid": lambda places=places: [bare_grid.nearest(bare, *place, 8) for place in places],
         }
         for name, way in ways.items():
             started = perf_counter()
             way()
-            seconds = perf_counter() - started
+            seconds = (perf_counter() - started) / len(batches)
             if turn >= 2:
                 took[name].append(seconds)
-        for step in found[0].trace.steps if turn >= 2 else ():
+        for step in (s for outcome in found for s in outcome.trace.steps if turn >= 2):
             steps.setdefault(step.name, []).append(step.seconds)
     rate = {name: size / median(values) for name, values in took.items()}
     spread = (max(took["decision"]) - min(took["decision"])) / median(took["decision"])
@@ -169,7 +181,7 @@ def offered(desk: Dispatch, batches: list[Orders], turns: int) -> list[Metric]:
     size = len(batches[0])
     for turn in range(turns + 1):
         batch, at_s = batches[turn % len(batches)], 3.0 + turn
-        fresh = Orders(**{**batch.columns(), "ids": batch.ids + (turn + 1) * 1_000_000})
+        fresh = replace(batch, ids=batch.ids + (turn + 1) * 1_000_000)
         started = perf_counter()
         desk.window(fresh, at_s=at_s, overrides=FAST)
         if turn:

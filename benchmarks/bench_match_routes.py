@@ -7,22 +7,26 @@ could save, and the same seconds.
 
 Settings by environment: RIALTO_DATA (../shared/data; without it three made-up problems are run, of which the best known is the best of
 three longer searches), RIALTO_ROUTES_SECONDS (10), RIALTO_ROUTES_SETS (100,200), RIALTO_ROUTES_EVERY (1: every instance; 3: each third),
-RIALTO_ROUTES_PEER (4: PyVRP solves each fourth of those; 0: none), RIALTO_ROUTES_ROWS (a file: a row an instance
-is written there as it is done). All 116 instances at 10 s take 25 minutes of one core.
+RIALTO_ROUTES_PART (1/1; 2/4: of those the second, the sixth ...), RIALTO_ROUTES_PEER (8: PyVRP solves each eighth of those; 0: none),
+RIALTO_ROUTES_ROWS (a file: a row an instance is written there as it is done, and instances that it holds already, of the same seconds,
+are not run again; so parts that share it add up to the whole). All 116 instances at 10 s take 24 minutes of one core.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter, thread_time
+from typing import Any
 
 import numpy as np
 
 from rialto.cli.bench import Metric
+from rialto.errors import BadInput
 from rialto.match.routes.check import distance, faults
 from rialto.match.routes.effort import Effort
 from rialto.match.routes.li_lim import Instance, Known, read_instance, read_known
@@ -44,6 +48,7 @@ class Row:
     live: tuple[int, float]
     live_ms: float
     peer: tuple[int, float] | None
+    seconds: float
 
 
 def run(*, quick: bool = False) -> list[Metric]:
@@ -52,13 +57,34 @@ def run(*, quick: bool = False) -> list[Metric]:
     warm()
     compile_s = perf_counter() - begun
     seconds = 0.2 if quick else float(os.environ.get("RIALTO_ROUTES_SECONDS", "10"))
-    every = int(os.environ.get("RIALTO_ROUTES_PEER", "4"))
-    rows: list[Row] = []
+    every = 0 if quick else int(os.environ.get("RIALTO_ROUTES_PEER", "8"))
+    keep = None if quick or not (path := os.environ.get("RIALTO_ROUTES_ROWS")) else Path(path)
+    rows = {} if keep is None else _kept(keep, seconds)
+    part, parts = _part(os.environ.get("RIALTO_ROUTES_PART", "1/1"))
     for n, (instance, known) in enumerate(_problems(quick=quick)):
-        rows.append(_measured(instance, known, seconds, peer=not quick and every > 0 and n % every == 0))
-        if path := os.environ.get("RIALTO_ROUTES_ROWS"):
-            Path(path).write_text(json.dumps([asdict(r) for r in rows], indent=0) + "\n")
-    return _metrics(rows, seconds, compile_s)
+        if n % parts == part - 1 and instance.name not in rows:
+            rows[instance.name] = _measured(instance, known, seconds, peer=every > 0 and n % every == 0)
+            if keep is not None:
+                keep.write_text(json.dumps([asdict(r) for r in rows.values()], indent=0) + "\n")
+    return _metrics(list(rows.values()), seconds, compile_s)
+
+
+def _part(text: str) -> tuple[int, int]:
+    told = re.fullmatch(r"(\d+)/(\d+)", text)
+    if told is None or not 1 <= int(told[1]) <= int(told[2]):
+        raise BadInput(f"RIALTO_ROUTES_PART is {text!r}; wanted k/n with k from 1 to n, such as 2/4.")
+    return int(told[1]), int(told[2])
+
+
+def _kept(path: Path, seconds: float) -> dict[str, Row]:
+    """Rows of an earlier part, by name."""
+    if not path.is_file():
+        return {}
+    rows: list[dict[str, Any]] = json.loads(path.read_text())
+    told: list[dict[str, Any]] = [
+        {k: tuple(v) if k in ("known", "ours", "live", "peer") and v else v for k, v in row.items()} for row in rows
+    ]
+    return {row["name"]: Row(**row) for row in told if row["seconds"] == seconds}
 
 
 def _problems(*, quick: bool) -> list[tuple[Instance, Known]]:
@@ -86,7 +112,7 @@ def _measured(instance: Instance, known: Known, seconds: float, *, peer: bool) -
     each_ms = (thread_time() - begun) / instance.orders * 1000.0
     theirs = pyvrp_plan(instance, seconds) if peer else None
     found = None if theirs is None else _allowed(instance, theirs)
-    return Row(instance.name, (known.vehicles, known.distance), ours, live, each_ms, found)
+    return Row(instance.name, (known.vehicles, known.distance), ours, live, each_ms, found, seconds)
 
 
 def _allowed(instance: Instance, plan: Sequence[Sequence[int]]) -> tuple[int, float]:
@@ -154,6 +180,27 @@ def _metrics(rows: list[Row], seconds: float, compile_s: float) -> list[Metric]:
         some = [r for r in rows if not size or (size == "200") == ("_" in r.name)]
         if some and (not size or len(some) < len(rows)):
             found += _of(some, size or "all", seconds)
+    for name in sorted({_class(r) for r in rows} - {""}):
+        found += _of_class([r for r in rows if _class(r) == name], name)
+    return found
+
+
+def _class(row: Row) -> str:
+    """Class and size: `lr1_2_10` is of lr1_200, `lrc204` of lrc2_100; a made-up one of none."""
+    told = re.fullmatch(r"(l(?:c|r|rc)[12])(_2_\d+|\d\d)", row.name.lower())
+    return "" if told is None else f"{told[1]}_{200 if '_' in told[2] else 100}"
+
+
+def _of_class(rows: list[Row], name: str) -> list[Metric]:
+    gaps = _gaps(rows, [r.ours for r in rows])
+    held, unit = gaps[np.isfinite(gaps)], f"share of {len(rows)}"
+    found = [
+        Metric(f"{name}_within_2_percent", float((gaps <= WITHIN).mean()), f"{unit}, at no more vehicles", 0.0),
+        Metric(f"{name}_vehicles_equal", float(np.isfinite(gaps).mean()), f"{unit}, as many vehicles or fewer", 0.0),
+    ]
+    for what, of in (("mean", np.mean), ("max", np.max)):
+        if len(held):
+            found.append(Metric(f"{name}_gap_{what}", float(of(held)) * 100, "% of best known, at no more vehicles", 0.0))
     return found
 
 

@@ -31,6 +31,7 @@ SCHEMES: Mapping[str, tuple[str, ...]] = {
     "models": ("local",),
     "travel": ("circle", "areas", "roads", "osrm", "osrms"),
     "jobs": ("process", "pool"),
+    "shards": ("none", "process", "ray"),
     "writer": ("grounded",),
     "critic": ("pixels",),
     "canvas": ("pillow",),
@@ -45,6 +46,12 @@ class Serve(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8321, ge=0, le=65535, description="Port; 0 takes a free one.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that answer searches behind the port; with 1 the service is one process.",
+    )
     keep_s: float = Field(
         5.0,
         ge=0,
@@ -124,6 +131,12 @@ class Settings(BaseModel):
         " (a road graph as tables), `osrm://HOST:PORT/PROFILE`, or `osrms://` with TLS.",
     )
     jobs: str = Field("process://", description="Jobs: `process://` (here) or `pool://?processes=2`.")
+    shards: str = Field(
+        "none://",
+        description="Shards of the fleet's city: `none://` (one process), `process://N` (N processes here) or `ray://N` (actors of a Ray"
+        " cluster: `address`, `cpus`, `memory_mb`, `actor_cpus`; extra `ray`). Options of both: `standby=1` (a second worker follows each"
+        " shard's log), `halo_m=1500`, `cell_m`, `regions=FILE` (H3 cells and their shards, extra `h3`; else strips).",
+    )
     writer: str = Field("grounded://", description="Writer: `grounded://` (grammar over catalogue facts).")
     critic: str = Field("pixels://", description="Critic: `pixels://` (measured on the rendered pixels).")
     canvas: str = Field("pillow://", description="Canvas: `pillow://` (raster).")
@@ -134,7 +147,7 @@ class Settings(BaseModel):
         default_factory=dict, description="Tunables by name; `rialto doctor --params` lists them."
     )
     serve: Serve = Field(
-        Serve(host="127.0.0.1", port=8321, keep_s=5.0, behaviour_s=300.0, deadline_ms=2000),
+        Serve(host="127.0.0.1", port=8321, workers=1, keep_s=5.0, behaviour_s=300.0, deadline_ms=2000),
         description="Where the service listens, and its deadline.",
     )
     fleet: Fleet = Field(

@@ -37,7 +37,7 @@ def test_a_short_log_teaches_what_it_has_enough_of_and_says_so_of_the_rest(engin
     pytest.importorskip("catboost")
     with open_town(engines, make_city(seed=2, drivers=120)) as town:
         run_town(town, seconds=1800.0, seed=2, policy=Policy("least cost", version=""))
-        found = teach_all(town, engines, start_s=43_200.0, end_s=45_000.0, seed=2)
+        found = teach_all(town, engines, seed=2)
     assert "too little data" in found.travel.verdict.reason and "too little data" in found.prep.verdict.reason
     assert found.cells == 0 or found.ahead.passed
     assert engines.models().live(TRAVEL) is None and engines.models().live(PREP) is None
@@ -48,7 +48,7 @@ def test_a_challenger_is_kept_beside_the_live_model_and_not_in_its_place(engines
     pytest.importorskip("catboost")
     with open_town(engines, make_city(seed=2, drivers=300)) as town:
         run_town(town, seconds=2400.0, seed=2, policy=Policy("least cost", version=""))
-        found = teach_all(town, engines, start_s=43_200.0, end_s=45_600.0, seed=2, shelve=True)
+        found = teach_all(town, engines, seed=2, shelve=True)
     version = found.acceptance.report.version
     assert version and engines.models().live(ACCEPTANCE) is None
     assert engines.models().score(version, np.zeros((1, len(NAMES)), dtype=np.float32)).shape == (1,)

@@ -1,13 +1,26 @@
-"""A made-up day is written as files that the simulator takes, the same for the same seed."""
+"""A made-up day is written as files that the simulator takes, the same for the same seed; a logged day is told and shown on the map."""
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import httpx
+import numpy as np
+import pytest
 from typer.testing import CliRunner
 
+from rialto.app.engines import Engines
+from rialto.app.termed_fleet import TermedFleet
 from rialto.cli import app
+from rialto.config import Fleet, Settings
 from rialto.match.days import read_courier_day
+from rialto.match.records import Drivers, Orders, Pings
 
 
 def written(folder: Path, *args: str) -> str:
@@ -35,3 +48,48 @@ def test_a_heavier_load_has_fewer_couriers(tmp_path: Path) -> None:
         written(tmp_path / name, "--orders", "80", "--load", load)
     light, heavy = ((tmp_path / name / "couriers.csv").read_text().count("\n") for name in ("light", "heavy"))
     assert heavy < light
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """The folder of a fleet's logs: one order was offered."""
+    chosen = Settings(home=tmp_path, fleet=Fleet(on=True, lat=52.5, lon=13.4, window_s=0.0))
+    fleet = TermedFleet(Engines(chosen), clock=lambda: 1_800_000_000.0)
+    one, lat, lon, at_s = np.array([1]), np.array([52.5]), np.array([13.4]), np.array([1_800_000_000.0])
+    fleet.enrol(Drivers.of(one))
+    fleet.pings(Pings.of(one, lat=lat, lon=lon, time_s=at_s))
+    fleet.place(Orders.of(one, lat=lat, lon=lon, placed_s=at_s))
+    fleet.window()
+    fleet.stop()
+    return tmp_path / "fleet"
+
+
+def test_logged_days_are_told_and_what_is_no_log_is_refused(logs: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["match", "replay", "--offers", str(logs / "offers"), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output) == [
+        {"day": "2027-01-15", "orders": 1, "delivered": 0, "cancelled": 0, "drivers": 1, "from": "08:00:00", "to": "08:00:00"}
+    ]
+    for words, wrong in ((["--offers", str(tmp_path / "none")], "there is no folder"), ([], "nothing to replay")):
+        done = subprocess.run(
+            [sys.executable, "-m", "rialto", "match", "replay", *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2 and wrong in done.stderr
+
+
+def test_the_map_of_logged_days_is_served_until_it_is_ended(logs: Path) -> None:
+    words = ["--offers", str(logs / "offers"), "--decisions", str(logs / "decisions")]
+    env = os.environ | {"RIALTO_HOME": str(logs.parent / "home"), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+    command = [sys.executable, "-m", "rialto", "match", "replay", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as running:
+        assert running.stdout is not None
+        address = next(found[0] for line in running.stdout if (found := re.search(r"http://[^ ;]+", line)))
+        try:
+            with httpx.Client(timeout=60.0) as http:  # it listens before it tells where
+                page = http.get(address)
+                told = http.get(f"{address.partition('/city')[0]}/api/match/why/1?day=2027-01-15").json()
+            assert page.status_code == 200 and "2027-01-15, as it was logged" in page.text
+            assert told["chosen"]["driver"] == 1
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.wait(timeout=60.0)

@@ -27,7 +27,7 @@ def test_a_taught_ranker_is_served_with_the_share_that_its_card_holds(search: Se
     ]
     models = LocalModels()
     plain = search.fitted(**{n: getattr(Fittings(), n) for n in ("reader", "cross")})
-    report = teach(plain, judged(plain.catalogue, graded), models, gate=Gate(least=10), fit=_fit)
+    report = teach(plain, judged(plain.catalogue, graded), models, gate=Gate(alpha=0.3, harm=0.05, least=10), fit=_fit)
     assert report.version, report.verdict.reason
     version, card = models.live(search.ranker) or ("", None)
     assert card is not None and 0.0 <= float(card.params[SHARE]) <= 1.0 and LAST_SHARE not in card.params

@@ -12,11 +12,12 @@ from rialto.errors import BadInput
 from rialto.local.geo import GridGeo
 from rialto.local.geo_layout import room
 from rialto.local.geo_search import Ask, search_plain
-from rialto.local.geo_sift import by_cell, sift, sift_plain
+from rialto.local.geo_sift import Chosen, by_cell, sift, sift_plain
 from rialto.local.grid import Points, build, cell_of
 from rialto.ports import Positioned, Terms
 from rialto.records import Candidates
 from rialto.testing.geo import GeoIndexExam, layouts
+from rialto.threads import spread
 
 
 class TestGridGeo(GeoIndexExam):
@@ -115,8 +116,8 @@ def test_sifting_keeps_whom_plain_sifting_keeps_and_each_in_its_cell(rows, need,
         old[len(half) : len(half) + size - size // 2 - 1] = new[size // 2 + 1 :]
     used = len(half) + size - size // 2 - 1
     new, start = room(size, 1), np.empty(len(grid.start), dtype=np.int64)
-    order, row = by_cell(lay, grid, len(half), used), np.empty(size + 1, dtype=np.int64)
-    kept = sift(lay, order, np.uint64(need), float(fresh), columns, low, row, new, start)
+    order, chosen = by_cell(lay, grid, len(half), used), Chosen(np.uint64(need), float(fresh), columns, low)
+    kept = sift(lay, order, chosen, new, start, lambda work, rows, grain: spread(work, rows, grain=grain))
     assert start[-1] == kept
     assert sorted(new.id[:kept].tolist()) == sift_plain(lay, used, np.uint64(need), float(fresh), columns, low).tolist()
     for c in range(len(start) - 1):

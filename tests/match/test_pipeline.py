@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rialto.errors import BadInput, EngineBusy, NothingHere
+from rialto.app.turns import Turns
+from rialto.errors import BadInput, EngineBusy, EngineLost, NothingHere
 from rialto.local.events import LocalEvents
+from rialto.local.geo import GridGeo
+from rialto.local.models import LocalModels
+from rialto.local.travel import GreatCircle
 from rialto.match import decide
 from rialto.match.blocked import Blocked
 from rialto.match.offers import Message
-from rialto.match.pipeline import Dispatch
-from rialto.match.records import Orders, Pings, request_ids
+from rialto.match.pipeline import Dispatch, build
+from rialto.match.records import FREE, Drivers, Orders, Pings, Plane, request_ids
+from rialto.match.track import Track
+from rialto.match.travel import Travel
+from rialto.records import Candidates, Context, Decisions, Requests
+from rialto.spine.decide import Decider
 from rialto.spine.log import DecisionLog
 
 System = Callable[..., Dispatch]
@@ -164,6 +173,49 @@ def test_recovered_system_holds_the_same_drivers_and_decides_the_rest(
     second = system({1: 100.0, 2: 200.0})
     assert second.offers.held() == {1: 7}
     assert offered(second, place([8], [0.0], at_s=2.0), 2.0) == {8: 2}
+
+
+def test_messages_get_through_while_a_window_is_decided_and_the_law_settles_what_they_changed(
+    system: System, place: Place
+) -> None:
+    dispatch, turns = system({1: 100.0, 2: 250.0, 3: 290.0}), Turns()
+    dispatch.window(place([6], [0.0]), at_s=0.0)
+
+    def meanwhile() -> list[bool]:
+        with turns.together():
+            told = [Message("c", "cancelled", 7), Message("l", "left", -1, 2), Message("a", "accepted", 6, 1)]
+            return [a.done for a in dispatch.tell(told, at_s=3.0)]
+
+    def interrupted() -> Decider:
+        inner = decide.assignment()
+
+        def choose(requests: Requests, candidates: Candidates, context: Context) -> Decisions:
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(meanwhile).result(timeout=30.0) == [True, True, True]
+            return inner.decide(requests, candidates, context)
+
+        return Decider("interrupted", choose)
+
+    outcome = dispatch.window(place([7, 8], [200.0, 300.0], at_s=2.0), at_s=2.0, decider=interrupted, turn=turns.alone)
+    assert sorted(outcome.decisions.ids.tolist()) == [2, 3]  # as it looked when the window began
+    assert {i: dispatch.offers.state(i).state for i in (6, 7, 8)} == {6: "assigned", 7: "cancelled", 8: "offered"}
+    assert dispatch.offers.held() == {1: 6, 3: 8}
+    assert {i for i, f in zip(dispatch.track.fleet.ids.tolist(), dispatch.track.fleet.flags & FREE) if f} == {2}
+
+
+def test_a_record_that_cannot_be_kept_is_told_and_the_offers_stand(
+    place: Place, pings: Callable[..., Pings], tmp_path: Path
+) -> None:
+    geo, offers, closed = GridGeo(), LocalEvents(tmp_path / "o"), LocalEvents(tmp_path / "d")
+    track = Track(geo, Plane(52.0, 13.0))
+    dispatch = build(geo=geo, travel=Travel(GreatCircle()), models=LocalModels(), track=track, offers=offers, decisions=closed)
+    dispatch.enrol(Drivers.of(np.array([1])))
+    dispatch.pings(pings({1: 100.0}, 0.0), now_s=0.0)
+    closed.close()
+    with pytest.raises(EngineLost, match="closed"):
+        dispatch.window(place([7], [0.0]), at_s=0.0)
+    assert dispatch.offers.held() == {1: 7}
+    offers.close()
 
 
 def test_why_names_the_runner_up_and_what_would_have_changed_the_choice(system: System, place: Place) -> None:

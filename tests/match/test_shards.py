@@ -18,7 +18,8 @@ from rialto.match.offers import Message
 from rialto.match.pipeline import build
 from rialto.match.records import Drivers, Orders, Pings, Plane
 from rialto.match.regions import Regions
-from rialto.match.shards import Front, Parcel, Shard, present
+from rialto.match.shard import Parcel, Shard, present
+from rialto.match.shards import Front
 from rialto.match.track import Track
 from rialto.match.travel import Travel
 

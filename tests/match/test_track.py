@@ -121,7 +121,8 @@ def test_held_driver_loses_the_free_bit_and_keeps_it_lost_while_moving() -> None
     assert geo.held[1][3] & int(FREE) == 0
     track.free(np.array([1]), at_s=20.0)
     assert geo.held[1][3] & int(FREE)
-    assert track.idle_s(np.array([1]), now_s=26.0).tolist() == [6.0]
+    slots, fleet = track.shown(np.array([1]))
+    assert fleet.idle_since_s[slots].tolist() == [20.0]
 
 
 def test_enrolling_again_keeps_position_and_hold() -> None:

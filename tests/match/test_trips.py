@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rialto.errors import EngineLost
+from rialto.errors import BadInput, EngineLost
 from rialto.local.events import LocalEvents
 from rialto.match.offers import Message, Offers
 from rialto.match.records import Orders
-from rialto.match.trips import trips_logged
+from rialto.match.trips import prep_logged, trips_logged
 from rialto.records import Event
 
 
@@ -77,3 +77,20 @@ def test_no_log_gives_no_drives_and_another_log_is_refused(log: LocalEvents) -> 
     log.append([Event("a", "k", "click", 1.0, b"")])
     with pytest.raises(EngineLost):
         trips_logged(log)
+
+
+def test_kitchens_are_learned_from_what_merchants_told_last_and_a_long_number_stays_whole(log: LocalEvents) -> None:
+    offers, long = Offers(log), (1 << 62) + 12_345_677
+    offers.place(placed([1, 2, long]), at_s=0.0)
+    assert offers.ready(np.array([1, 99]), np.array([50, 50]), np.array([300.0, 300.0]), at_s=200.0).tolist() == [True, False]
+    assert offers.ready(np.array([1, long]), np.array([50, 51]), np.array([400.0, 500.0]), at_s=400.0).all()
+    for order in (1, 2, long):
+        serve(offers, order, 3, 10.0)
+        tell(offers, "picked_up", order, 3, 600.0)
+        tell(offers, "delivered", order, 3, 900.0)
+    with pytest.raises(BadInput, match="finite"):
+        offers.ready(np.array([1]), np.array([5]), np.array([np.nan]), at_s=1.0)
+    found = prep_logged(log)
+    assert (found.orders.merchant.tolist(), found.ready_s.tolist(), found.untold) == ([50, 51], [400.0, 500.0], 1)
+    assert trips_logged(log).orders.tolist() == [1, 2, long]
+    assert Offers(log).state(long).state == "delivered", "a recovery reads over it"

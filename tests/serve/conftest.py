@@ -1,7 +1,6 @@
 """A small made-up shop, city and studio behind the service: called in process, and over HTTP for browsers."""
 
 import shutil
-import socket
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -10,15 +9,16 @@ from time import monotonic
 
 import httpx
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from fastapi.testclient import TestClient
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from rialto.app.engines import Engines
 from rialto.app.systems import Systems
+from rialto.cli.demo import listen
 from rialto.config import Settings
 from rialto.serve.service import create
+from rialto.serve.worker import Server, config
 from rialto.worlds.shop import make_shop
 
 NOW_S = 1_800_000_000.0
@@ -51,9 +51,8 @@ def client(systems: Systems) -> TestClient:
 
 @contextmanager
 def _serving(systems: Systems) -> Generator[str, None, None]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create(systems), log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
+    listening = listen("127.0.0.1", 0)  # as the command does
+    server = Server(config(create(systems), lifespan=False))
     thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
@@ -100,7 +99,8 @@ def broken(tmp_path: Path) -> Generator[Systems, None, None]:
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Generator[Browser, None, None]:
-    """Headless Chromium."""
+    """Headless Chromium; patient, as a page's first request may compile kernels."""
+    expect.set_options(timeout=30_000)
     with sync_playwright() as play:
         made = play.chromium.launch(executable_path=chromium, args=FLAGS)
         yield made
@@ -118,7 +118,7 @@ def page(browser: Browser, address: str, width: int) -> Generator[Page, None, No
     """A page at the service; afterwards it must have logged no error and asked nothing of anybody else."""
     context = browser.new_context(viewport={"width": width, "height": 850}, base_url=address, reduced_motion="reduce")
     made = context.new_page()
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(60_000)
     errors: list[str] = []
     asked: list[str] = []
     made.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)

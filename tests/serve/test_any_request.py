@@ -111,7 +111,7 @@ def _conforms(app: FastAPI, under: str = "/") -> int:
             @settings(MANY, max_examples=4 if few else 25)
             @given(operation.as_strategy())
             def answered(case: Any) -> None:
-                answer = case.call()
+                answer = case.call(timeout=120.0)
                 if answer.status_code == 503 and "retry-after" in {k.lower() for k in answer.headers}:
                     return
                 case.validate_response(answer, checks=checks)

@@ -1,15 +1,18 @@
 """Plain searches read at once: as the framework reads them, or left to it."""
 
+from threading import current_thread
+from time import thread_time
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, Response
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rialto.errors import EngineBusy
 from rialto.serve.ask import SORTS, Ask, asked
 from rialto.serve.direct import Direct, plain
 
@@ -29,19 +32,29 @@ pairs = st.lists(
 )
 
 
-def service(kind: type[Direct] | None, seen: list[Ask]) -> TestClient:
+def framework(seen: list[Ask]) -> FastAPI:
     def search(ask: Annotated[Ask, Depends(asked)]) -> Response:
         seen.append(ask)
         return JSONResponse({})
 
-    routes, app = APIRouter(), FastAPI()
-    routes.add_api_route("/search", search, methods=["GET"], route_class_override=kind)
-    app.include_router(routes)
-    return TestClient(app, raise_server_exceptions=False)
+    app = FastAPI()
+    app.get("/search")(search)
+    return app
+
+
+def answered(seen: list[Ask], *, at_once: bool = True) -> FastAPI:
+    def answer(ask: Ask) -> bytes:
+        seen.append(ask)
+        return b"{}"
+
+    app = framework(seen)
+    app.add_middleware(Direct, answer=answer, inline=lambda: at_once, path="/search")
+    return app
 
 
 fast_seen, slow_seen = list[Ask](), list[Ask]()
-fast, slow = service(Direct, fast_seen), service(None, slow_seen)
+fast = TestClient(answered(fast_seen), raise_server_exceptions=False)
+slow = TestClient(framework(slow_seen), raise_server_exceptions=False)
 
 
 @settings(max_examples=150, deadline=None)
@@ -52,6 +65,45 @@ def test_every_address_is_answered_as_the_framework_alone_answers_it(given_pairs
     address = f"/search?{urlencode(given_pairs)}"
     one, other = fast.get(address), slow.get(address)
     assert (one.status_code, one.text, fast_seen) == (other.status_code, other.text, slow_seen)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_search_is_answered_where_it_is_read_or_by_a_thread(at_once: bool) -> None:
+    seen = list[Ask]()
+    answer = TestClient(answered(seen, at_once=at_once)).get("/search", params={"q": "lamp"})
+    assert (answer.json(), seen, answer.headers["x-content-type-options"]) == ({}, [Ask("lamp")], "nosniff")
+
+
+def test_slow_searches_get_threads_and_quick_ones_are_answered_at_once_again() -> None:
+    names, work_s = list[str](), [0.05]
+
+    def answer(ask: Ask) -> bytes:
+        names.append(current_thread().name)
+        until = thread_time() + work_s[0]
+        while thread_time() < until:
+            pass
+        return b"{}"
+
+    app = framework([])
+    app.add_middleware(Direct, answer=answer, inline=lambda: True, path="/search")
+    with TestClient(app) as http:
+        for _ in range(20):
+            http.get("/search")
+        work_s[0] = 0.0
+        for _ in range(60):
+            http.get("/search")
+    assert names[0] == names[-1] != names[19]
+
+
+def test_a_search_that_fails_is_told_by_the_framework() -> None:
+    def answer(ask: Ask) -> bytes:
+        raise EngineBusy("not yet")
+
+    seen = list[Ask]()
+    app = framework(seen)
+    app.add_middleware(Direct, answer=answer, inline=lambda: True, path="/search")
+    assert TestClient(app).get("/search", params={"q": "lamp"}).status_code == 200
+    assert seen == [Ask("lamp")]
 
 
 @settings(max_examples=300)

@@ -50,7 +50,7 @@ def seen(browser: Browser, dispatched: str, width: int) -> Generator[Page, None,
     """The fleet's page; it must have logged no error and asked nothing of anybody else."""
     context = browser.new_context(viewport={"width": width, "height": 850}, base_url=dispatched, reduced_motion="reduce")
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     errors: list[str] = []
     page.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda e: errors.append(str(e)))

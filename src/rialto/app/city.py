@@ -14,18 +14,16 @@ from numpy.typing import NDArray
 
 from rialto.app.engines import Engines
 from rialto.app.journeys import Journeys
-from rialto.app.learning import fitter, kept_ahead, scorer
+from rialto.app.learning import fitter, scorer
 from rialto.app.scenes import Album, Moment, Scene
 from rialto.app.seen import town_scene
+from rialto.app.wired import wired
 from rialto.errors import EngineBusy, EngineLost
 from rialto.match.decide import ACCEPTANCE
-from rialto.match.eta import corrected
-from rialto.match.pipeline import Dispatch, build
+from rialto.match.pipeline import Dispatch
 from rialto.match.records import Plane
 from rialto.match.simulate import Policy, SimReport, simulate
-from rialto.match.track import Track
 from rialto.match.train import Trained, train
-from rialto.match.travel import Travel
 from rialto.match.why import Why
 from rialto.ports import EventLog, Models
 from rialto.spine.log import DecisionLog
@@ -63,15 +61,7 @@ def open_town(engines: Engines, city: City) -> Generator[Town, None, None]:
     with TemporaryDirectory(prefix="rialto-city-") as folder:
         logs = [LocalEvents(Path(folder) / name, sync=False) for name in ("offers", "decisions")]
         geo, plane = engines.geo(), Plane(*city.centre)
-        dispatch = build(
-            geo=geo,
-            travel=Travel(corrected(engines.travel(), engines.models())),
-            models=engines.models(),
-            track=Track(geo, plane),
-            offers=logs[0],
-            decisions=logs[1],
-            ahead=kept_ahead(engines.blobs(), plane),
-        )
+        dispatch = wired(engines, geo, plane, offers=logs[0], decisions=logs[1])
         try:
             yield Town(city, dispatch, DecisionLog(logs[1]), logs[0])
         finally:

@@ -41,6 +41,8 @@ class Decisions:
         self._thread: Thread | None = None
         self.dropped = 0
         self._failed = ""
+        self.ahead: Callable[[], object] = lambda: None
+        """Called before a flush: has other processes of the service hand over what they decided."""
 
     @property
     def failed(self) -> str:
@@ -63,6 +65,7 @@ class Decisions:
 
     def flush(self) -> None:
         """Wait until all decisions that were taken so far are durable, or dropped."""
+        self.ahead()
         with self._turn:
             self._urgent += 1
             self._turn.notify_all()

@@ -18,18 +18,17 @@ from numpy.typing import NDArray
 
 from rialto.app.engines import Engines
 from rialto.app.enrolled import Enrolled
-from rialto.app.learning import kept_ahead
 from rialto.app.scenes import LATEST, Album, Moment, Scene
 from rialto.app.seen import Goals, scene_of
 from rialto.app.turns import Turns
+from rialto.app.wired import wired
 from rialto.errors import EngineError, NothingHere
-from rialto.match.eta import corrected
+from rialto.match.blocked import Blocked
 from rialto.match.ledger import Held
 from rialto.match.offers import Answers, Messages
-from rialto.match.pipeline import Assigned, build
+from rialto.match.pipeline import Assigned
 from rialto.match.records import Drivers, Orders, Pings, Plane
-from rialto.match.track import Judged, Track
-from rialto.match.travel import Travel
+from rialto.match.track import Judged
 from rialto.match.why import Why, why
 from rialto.ports import EventLog
 from rialto.spine.pipeline import Outcome
@@ -78,38 +77,42 @@ class Decided:
 class Fleet:
     """A fleet's dispatch system, safe to call from several threads; windows are decided by a thread of its own, and on request.
 
+    Orders and messages wait while a window takes what it decides on, and while it writes its offers, not while it decides: an order that
+    is cancelled meanwhile, or a driver who leaves, is refused by the law of offers, so the window's word on them comes to nothing.
+
     Orders, offers and answers are in the event log before they are acknowledged, and so are enrolments: after a crash the same logs
     give the same state. Positions are not logged: phones send them again within seconds.
 
     Args:
         engines: Where engines come from; its settings' `fleet` has the plane's middle and the seconds between windows.
         clock: Seconds since 1970, UTC.
+        blocked: Pairs (customer, driver) that must not meet.
 
     Raises:
         EngineBusy: Another process dispatches this fleet.
     """
 
-    def __init__(self, engines: Engines, *, clock: Callable[[], float] = time) -> None:
+    def __init__(self, engines: Engines, *, clock: Callable[[], float] = time, blocked: Blocked | None = None) -> None:
         chosen = engines.settings.fleet
         self.centre = chosen.lat, chosen.lon
         self.radius_m, self._every_s = chosen.radius_m, chosen.window_s
         self._clock, self._seed = clock, engines.settings.seed
         self._logs = {name: _log(engines, name) for name in ("offers", "decisions", "drivers")}
-        self._geo, plane, models = engines.geo(), Plane(*self.centre), engines.models()
-        self._dispatch = build(
-            geo=self._geo,
-            travel=Travel(corrected(engines.travel(), models)),
-            models=models,
-            track=Track(self._geo, plane),
+        self._geo = engines.geo()
+        self._dispatch = wired(
+            engines,
+            self._geo,
+            Plane(*self.centre),
             offers=self._logs["offers"],
             decisions=self._logs["decisions"],
-            ahead=kept_ahead(engines.blobs(), plane),
+            blocked=blocked,
         )
         self._dispatch.offers.take_over(f"{socket.gethostname()}:{os.getpid()}", at_s=clock())
         self._enrolled = Enrolled(self._logs["drivers"])
         if len(fleet := self._enrolled.everyone()):
             self._dispatch.enrol(fleet, at_s=clock())
-        self._turns, self._shown, self._album = Turns(), Lock(), Album(every_s=max(10.0, self._every_s), span_s=KEPT_S)
+        self._turns, self._deciding, self._shown = Turns(), Lock(), Lock()
+        self._album = Album(every_s=max(10.0, self._every_s), span_s=KEPT_S)
         self._decided = deque[Decided]()
         self._goals = Goals()
         self._scene: Scene | None = None
@@ -142,14 +145,14 @@ class Fleet:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        with self._turns.alone():
+        with self._deciding, self._turns.alone():
             self._geo.close()
             for log in self._logs.values():
                 log.close()
 
     def enrol(self, drivers: Drivers) -> None:
-        """Add drivers or renew known ones; durable when it returns."""
-        with self._turns.alone():
+        """Add drivers or renew known ones; durable when it returns. It waits for the window under way, which knows drivers by their rows."""
+        with self._deciding, self._turns.alone():
             now_s = self._clock()
             self._dispatch.enrol(drivers, at_s=now_s)
             self._enrolled.keep(drivers, at_s=now_s)
@@ -171,9 +174,9 @@ class Fleet:
 
     def window(self) -> Decided:
         """Decide a window now: what waits is offered to who is free."""
-        with self._turns.alone():
+        with self._deciding:
             self._last_s = at_s = max(self._clock(), self._last_s + 0.001)
-            outcome = self._dispatch.window(Orders.none(), at_s=at_s, seed=self._seed)
+            outcome = self._dispatch.window(Orders.none(), at_s=at_s, seed=self._seed, turn=self._turns.alone)
             decided = Decided.of(outcome, at_s)
             self._decided.append(decided)
             self._goals.keep(outcome, decided.orders, self._dispatch.offers.holding()[1])

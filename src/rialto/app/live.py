@@ -37,7 +37,7 @@ from rialto.find.page import Pages
 from rialto.find.pipeline import Search
 from rialto.ports import Models
 
-__all__ = ["Job", "LiveShop", "Updated"]
+__all__ = ["Job", "LiveShop", "Updated", "warmed"]
 
 _GRACE_S = 10.0  # how long the searches that began before a swap may take
 _MOST = 50_000  # rows of one call
@@ -129,6 +129,16 @@ class LiveShop:
     def shop(self) -> Shop:
         """The shop as it is now."""
         return self._shop
+
+    @property
+    def folder(self) -> Path:
+        """The index that is served: a full index brings another."""
+        return self._served.folder
+
+    @property
+    def changing(self) -> bool:
+        """True while a change is written: searches may wait for the engines then."""
+        return self._writing.locked()
 
     def upsert(self, rows: Sequence[object]) -> Updated:
         """Put products in, or replace those with the same ids.
@@ -262,7 +272,7 @@ class LiveShop:
         numbers = dict(zip(change.fresh.ids.tolist(), change.fresh.numbers.tolist()))
         served.journal.write(merged.rows, merged.removed, numbers, time_s=self._clock())
         try:
-            now = _warmed(apply(search, change))
+            now = warmed(apply(search, change))
         except EngineError as e:
             raise EngineLost(
                 f"the change is written, and is seen once the shop is opened again; now an engine failed: {e}"
@@ -343,7 +353,7 @@ class LiveShop:
             numbers = dict(zip(change.fresh.ids.tolist(), change.fresh.numbers.tolist()))
             served.journal.write(net.rows, net.removed, numbers, time_s=self._clock())
             search = apply(search, change)
-        search = _warmed(search)
+        search = warmed(search)
         served.journal.claim()
         point(self._place, *now)
         self._served, self._shop = served, replace(before, search=search, pages=pages.moved(search))
@@ -362,7 +372,7 @@ def _let_go(search: Search) -> None:
         cross.close()
 
 
-def _warmed(search: Search) -> Search:
+def warmed(search: Search) -> Search:
     """The search once its tables are made and its engines show what they were given, so that no request waits for that.
 
     Raises:

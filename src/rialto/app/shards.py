@@ -1,194 +1,250 @@
-"""Shards as processes of this machine: one a region, each over its own log; one that dies is taken over from its log and asked again."""
+"""Shards of a city in workers: one a region, each over its own log; one that dies is taken over from its log and asked again."""
 
 from __future__ import annotations
 
-import json
+import os
+import socket
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from secrets import token_hex
+from time import monotonic, sleep
 
 import numpy as np
 
-from rialto.app.engines import Engines
-from rialto.app.learning import kept_ahead
-from rialto.config import load
-from rialto.errors import BadInput, EngineError, EngineLost, RialtoError
-from rialto.match.eta import corrected
-from rialto.match.pipeline import Dispatch, build
+from rialto.app.hosts import Host, Hosts, ProcessHosts
+from rialto.app.shard_worker import TARGET, answered, spec_of
+from rialto.config import Settings, load
+from rialto.errors import EngineBusy, EngineLost, RialtoError
 from rialto.match.records import Plane
-from rialto.match.regions import Regions
-from rialto.match.shards import Front, Parcel, Shard
-from rialto.match.track import Track
-from rialto.match.travel import Travel
+from rialto.match.shard import Parcel
+from rialto.match.shards import Cut, Front
 
-__all__ = ["ShardProcess", "opened_shards", "serve_shard"]
+__all__ = ["ShardLink", "opened_shards", "shard_log"]
 
-_ERRORS: dict[str, type[RialtoError]] = {"BadInput": BadInput, "EngineLost": EngineLost}
-
-
-def serve_shard(link: Connection, spec: str) -> None:
-    """The body of a shard's process: answers parcels until the other end is closed.
-
-    Args:
-        link: Where parcels come from and answers go.
-        spec: JSON of `folder`, `lat`, `lon`, `settings` (a path or ""), `owner` and `at_s`.
-    """
-    from rialto.local.events import LocalEvents
-
-    told = json.loads(spec)
-    engines = Engines(load(Path(told["settings"]) if told["settings"] else None))
-    log = LocalEvents(Path(told["folder"]), sync=bool(told["sync"]))
-    try:
-        dispatch = _dispatch(engines, log, Plane(told["lat"], told["lon"]))
-        dispatch.offers.take_over(told["owner"], at_s=float(told["at_s"]))
-        shard = Shard(dispatch, log)
-        while True:
-            link.send_bytes(_answered(shard, link.recv_bytes()))
-    except (EOFError, BrokenPipeError):
-        return  # the front is gone: what was acknowledged is in the log
-    finally:
-        log.close()
-        engines.close()
+_PATIENCE_S = 10.0
+"""How long a log that somebody dead still holds is waited for."""
 
 
-def _answered(shard: Shard, body: bytes) -> bytes:
-    try:
-        return shard.handle(Parcel.of_bytes(body)).to_bytes()
-    except RialtoError as e:
-        return Parcel("failed", facts={"error": type(e).__name__, "text": str(e)}).to_bytes()
+_STATE = ("pings", "block", "carry")
+"""Kinds of parcels of which the last says all."""
 
 
-def _dispatch(engines: Engines, log: Any, plane: Plane) -> Dispatch:
-    geo, models = engines.geo(), engines.models()
-    return build(
-        geo=geo, travel=Travel(corrected(engines.travel(), models)), models=models, track=Track(geo, plane), offers=log,
-        ahead=kept_ahead(engines.blobs(), plane),
-    )  # fmt: skip
-
-
-class ShardProcess:
-    """A `Link` to a shard in a process of its own. Where the process dies, another takes its log over and is asked what was not answered.
+class ShardLink:
+    """A `Link` to a shard in a worker. Where the worker dies, another takes its log over and is asked what was not answered.
 
     Nothing acknowledged is lost, since it is in the log; nothing is done twice, since every write bears a key and is known by it. Orders
     wait a window or two, until drivers have been seen again.
 
     Args:
         number: The shard's.
-        folder: Of its log of offers.
-        plane: Map that degrees are laid on.
-        settings: File of settings, for engines; None = the defaults.
-        sync: Whether an append waits for the disk; without it, what was acknowledged survives kill -9 and not a loss of power.
-        restarts: How often in a row a process may die before it answers anything.
+        hosts: Where workers are started.
+        spec: What a worker is made from.
+        standby: Whether a second worker follows the log, so that taking over takes a fraction of a second, and not the time to start a
+            process and to read the log.
+        restarts: How often in a row a worker may die before it answers anything.
+
+    Raises:
+        EngineBusy: On the first question: somebody else leads this shard.
     """
 
-    def __init__(
-        self, number: int, folder: Path, plane: Plane, *, settings: Path | None = None, sync: bool = True, restarts: int = 3
-    ) -> None:
-        self._number, self._restarts = number, restarts
-        self._spec = {"folder": str(folder), "lat": plane.lat, "lon": plane.lon, "settings": str(settings or ""), "sync": sync}
+    def __init__(self, number: int, hosts: Hosts, spec: str, *, standby: bool = False, restarts: int = 3) -> None:
+        self._number, self._hosts, self._spec, self._restarts = number, hosts, spec, restarts
         self._asked: deque[Parcel] = deque()
         self._fleet: list[Parcel] = []
-        self._pings: Parcel | None = None
+        self._last: dict[str, Parcel] = {}
         self._at_s, self.generation, self._died = 0.0, 0, 0
-        self._open()
+        self._standby: _Standby | None = None
+        self._spared = standby
+        self._host = hosts.start(TARGET, spec)
+        self._leads = False
+        self._spare()
 
     @property
     def pid(self) -> int:
-        """The process's number."""
-        return self._process.pid or -1
+        """The number of the process that leads."""
+        return self._host.pid
 
-    def _open(self) -> None:
-        spawn = get_context("spawn")
-        self._link, theirs = spawn.Pipe()
+    @property
+    def standby_pid(self) -> int:
+        """The number of the process that follows; -1 where none does."""
+        return -1 if self._standby is None else self._standby.host.pid
+
+    def _spare(self) -> None:
+        if self._spared and self._standby is None:
+            self._standby = _Standby(self._hosts.start(TARGET, self._spec))
+
+    def _settle(self) -> None:
+        """Make the worker lead, unless it does. One that was killed may hold its log for a moment more."""
+        if self._leads:
+            return
         self.generation += 1
-        spec = {**self._spec, "owner": f"shard {self._number}, process {self.generation}", "at_s": self._at_s}
-        self._process = spawn.Process(target=serve_shard, args=(theirs, json.dumps(spec)), daemon=True)
-        self._process.start()
-        theirs.close()
+        owner = f"shard {self._number}, worker {self.generation} of {socket.gethostname()}:{os.getpid()}"
+        until = monotonic() + (_PATIENCE_S if self.generation > 1 else 0.0)
+        while not self._leads:
+            self._host.send(Parcel("lead", self._at_s, facts={"owner": owner}).to_bytes())
+            try:
+                answered(Parcel.of_bytes(self._host.recv()), f"shard {self._number}")
+                self._leads = True
+            except EngineBusy:
+                if monotonic() >= until:
+                    raise
+                sleep(0.05)
 
     def send(self, parcel: Parcel) -> None:
         """Send, and remember it until it is answered."""
         self._at_s = max(self._at_s, parcel.at_s)
         self._asked.append(parcel)
         try:
-            self._link.send_bytes(parcel.to_bytes())
-        except OSError:
+            self._settle()
+            self._host.send(parcel.to_bytes())
+        except ConnectionError:
             self._renew()
+        except RialtoError:
+            self._asked.pop()  # it was not sent, so no answer will come
+            raise
 
     def answer(self) -> Parcel:
         """The answer to the oldest parcel that has none yet.
 
         Raises:
-            EngineLost: one process after the other died before it answered.
-            BadInput, EngineError: what the shard raised.
+            EngineLost: one worker after the other died before it answered.
+            BadInput, EngineError, NothingHere: what the shard raised.
         """
         while True:
             try:
-                answer = Parcel.of_bytes(self._link.recv_bytes())
+                found = Parcel.of_bytes(self._host.recv())
                 break
-            except (EOFError, OSError):
+            except ConnectionError:
                 self._renew()
         self._died = 0
         parcel = self._asked.popleft()
-        if answer.kind == "failed":
-            raise _ERRORS.get(answer.facts["error"], EngineError)(f"shard {self._number}: {answer.facts['text']}")
+        answered(found, f"shard {self._number}")
         self._remember(parcel)
-        return answer
+        if parcel.kind == "window" and self._standby is not None and not self._standby.follow(parcel.at_s):
+            self._standby = None
+            self._spare()
+        return found
 
     def _remember(self, parcel: Parcel) -> None:
-        """What a new process needs and no log holds: the fleet, and where it was seen last."""
+        """What a new worker needs and its log does not hold: the fleet, where it was seen last, and the terms."""
         if parcel.kind == "enrol":
             ids = parcel.columns["ids"]
             self._fleet = [p for p in self._fleet if not np.isin(p.columns["ids"], ids).all()] + [parcel]
-        elif parcel.kind == "pings":
-            self._pings = parcel
+        elif parcel.kind in _STATE:
+            self._last[parcel.kind] = parcel
 
     def _renew(self) -> None:
-        """Another process over the same log, told of the fleet and asked again what was not answered."""
-        self._died += 1
-        if self._died > self._restarts:
-            raise EngineLost(
-                f"shard {self._number} died {self._died} times in a row; its log is whole: {self._spec['folder']}. See why."
-            )
-        self._stop()
-        self._open()
-        try:
-            for parcel in [*self._fleet, *([] if self._pings is None else [self._pings])]:
-                self._link.send_bytes(parcel.to_bytes())
-                if (told := Parcel.of_bytes(self._link.recv_bytes())).kind == "failed":
-                    raise EngineLost(f"shard {self._number} took its log over and not its fleet: {told.facts['text']}")
-            for parcel in self._asked:
-                self._link.send_bytes(parcel.to_bytes())
-        except (EOFError, OSError):
-            self._renew()
+        """Another worker over the same log, told of the fleet and asked again what was not answered."""
+        while True:
+            self._died += 1
+            if self._died > self._restarts:
+                raise EngineLost(
+                    f"shard {self._number} died {self._died} times in a row; its log is whole: {self._spec}. See why."
+                )
+            self._host.end(at_once=True)
+            self._host, self._leads = self._next(), False
+            try:
+                self._settle()
+                self._brief()
+                break
+            except ConnectionError:
+                continue
+        self._spare()
 
-    def _stop(self) -> None:
-        self._link.close()
-        self._process.kill()  # one that hangs would go on holding the log
-        self._process.join()
+    def _next(self) -> Host:
+        standby, self._standby = self._standby, None
+        return standby.host if standby is not None and standby.drained() else self._hosts.start(TARGET, self._spec)
+
+    def _brief(self) -> None:
+        for parcel in [*self._fleet, *self._last.values()]:
+            self._host.send(parcel.to_bytes())
+            answered(Parcel.of_bytes(self._host.recv()), f"shard {self._number} took its log over and not its fleet")
+        for parcel in self._asked:
+            self._host.send(parcel.to_bytes())
 
     def close(self) -> None:
-        """End the process: between two parcels, so that nothing is cut short."""
-        self._link.close()
-        self._process.join(timeout=5.0)
-        self._process.kill()
-        self._process.join()
+        """End the workers: between two parcels, so that nothing is cut short."""
+        if self._standby is not None:
+            self._standby.host.end(at_once=True)
+        self._host.end(at_once=False)
+
+
+class _Standby:
+    """A worker that follows the log, asked to from time to time; an answer is waited for only when it must lead."""
+
+    def __init__(self, host: Host) -> None:
+        self.host, self._owed = host, 1
+        host.send(Parcel("rehearse").to_bytes())
+
+    def follow(self, at_s: float) -> bool:
+        """Let it read on, if it has read what it was asked to; False where it is gone."""
+        try:
+            while self._owed and self.host.ready():
+                self._taken()
+            if not self._owed:
+                self.host.send(Parcel("follow", at_s).to_bytes())
+                self._owed = 1
+        except (ConnectionError, EngineLost):
+            self.host.end(at_once=True)
+            return False
+        return True
+
+    def drained(self) -> bool:
+        """True once it answered all that it was asked; False where it is gone."""
+        try:
+            while self._owed:
+                self._taken()
+        except (ConnectionError, EngineLost):
+            self.host.end(at_once=True)
+            return False
+        return True
+
+    def _taken(self) -> None:
+        found = Parcel.of_bytes(self.host.recv())
+        self._owed -= 1
+        try:
+            answered(found, "a standby")
+        except EngineBusy:
+            return  # its log did not answer just now: it reads on next time
+
+
+def shard_log(logs: Path | str, number: int) -> str:
+    """Where a shard's log is: a folder under `logs`, or a topic whose name begins with it."""
+    return f"{logs}-{number}" if str(logs).startswith("kafka://") else str(Path(logs) / f"shard-{number}")
 
 
 @contextmanager
 def opened_shards(
-    folder: Path, regions: Regions, plane: Plane, *, settings: Path | None = None, halo_m: float = 1500.0, sync: bool = True
-) -> Generator[tuple[Front, list[ShardProcess]], None, None]:
-    """A city's shards as processes, their logs under `folder`; what the logs hold goes on where it was."""
-    links: list[ShardProcess] = []
+    logs: Path | str,
+    regions: Cut,
+    plane: Plane,
+    *,
+    settings: Settings | None = None,
+    hosts: Hosts | None = None,
+    halo_m: float = 1500.0,
+    sync: bool = True,
+    standby: bool = False,
+) -> Generator[tuple[Front, list[ShardLink]], None, None]:
+    """A city's shards in workers; what their logs hold goes on where it was.
+
+    Args:
+        logs: Folder of the shards' logs, or `kafka://BROKER/TOPIC`, whose name theirs begin with.
+        regions: Whose a place is.
+        plane: Map that degrees are laid on.
+        settings: For the workers' engines; None = those of this folder and environment.
+        hosts: Where workers are started; None = processes of this machine.
+        halo_m: How far beyond its border a shard sees drivers.
+        sync: Whether an append waits for the disk; without it, what was acknowledged survives kill -9 and not a loss of power.
+        standby: Whether each shard has a second worker that follows its log.
+    """
+    chosen, where = settings or load(), hosts or ProcessHosts()
+    links: list[ShardLink] = []
     try:
         for n in range(regions.shards):
-            links.append(ShardProcess(n, folder / f"shard-{n}", plane, settings=settings, sync=sync))
-        yield Front(links, regions, plane, halo_m=halo_m), links
+            links.append(ShardLink(n, where, spec_of(chosen, plane, log=shard_log(logs, n), sync=sync), standby=standby))
+        yield Front(links, regions, plane, halo_m=halo_m, name=token_hex(8)), links
     finally:
         for link in links:
             link.close()

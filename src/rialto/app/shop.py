@@ -45,6 +45,7 @@ __all__ = [
     "open_shop",
     "ranker_of",
     "settle",
+    "shop_over",
     "stamps",
     "write_index",
 ]
@@ -145,7 +146,6 @@ def open_shop(
     folder, ingest = index_catalogue(
         engines, catalogue or str(made_up_file(engines)), mapping=mapping, rejects=rejects, tell=tell
     )
-    own = _folder_of(catalogue or str(made_up_file(engines)))
     try:
         search = open_index(engines, folder, models or engines.models(), ranker_of(catalogue))
     except Damaged as e:
@@ -155,9 +155,17 @@ def open_shop(
             engines, catalogue or str(made_up_file(engines)), mapping=mapping, rejects=rejects, tell=tell, again=True
         )
         search = open_index(engines, folder, models or engines.models(), ranker_of(catalogue))
+    return shop_over(engines, search, catalogue, ingest=ingest, world=made)
+
+
+def shop_over(
+    engines: Engines, search: Search, catalogue: str, *, ingest: Ingest | None = None, world: World | None = None
+) -> Shop:
+    """The shop of a catalogue over a search of its index; arguments as in `open_shop` and `Shop`."""
+    own = _folder_of(catalogue or str(made_up_file(engines)))
     past = _past_queries(own)
     pages = Pages(search, {q: n for q, kind, n in past if kind != "typo"})
-    return Shop(search, pages, ingest, made, own, past, made_up=not catalogue)
+    return Shop(search, pages, ingest, world, own, past, made_up=not catalogue)
 
 
 def ranker_of(catalogue: str) -> str:
@@ -239,8 +247,15 @@ def write_index(
     (draft / "about.json").write_text(json.dumps(about))
 
 
-def open_index(engines: Engines, folder: Path, models: Models, ranker: str) -> Search:
+def open_index(engines: Engines, folder: Path, models: Models, ranker: str, *, journal_of: Path | None = None) -> Search:
     """Open an index that `write_index` wrote, with what was put in and taken out since.
+
+    Args:
+        engines: Where engines come from.
+        folder: The index.
+        models: Whose live ranker ranks.
+        ranker: Its name among the models.
+        journal_of: The folder with what was put in and taken out since; None = `folder`.
 
     Raises:
         Damaged: files are missing, cut off or changed; index the catalogue again.
@@ -259,7 +274,7 @@ def open_index(engines: Engines, folder: Path, models: Models, ranker: str) -> S
         raise
     except (BadInput, NothingHere, EngineLost, OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as e:
         raise Damaged(f"the index in {folder} is damaged ({type(e).__name__}: {e}); index the catalogue again.") from e
-    journal = Journal(folder)
+    journal = Journal(journal_of or folder)
     try:
         net = journal.net()
     finally:

@@ -14,11 +14,13 @@ from rialto.app.city import LiveCity
 from rialto.app.decisions import Decisions
 from rialto.app.desk import Desk, rules_folder
 from rialto.app.engines import Engines
-from rialto.app.fleet import Fleet
 from rialto.app.inspected import Inspected
 from rialto.app.live import LiveShop
+from rialto.app.logged_day import LoggedDays
+from rialto.app.sharded_fleet import ShardedFleet, open_fleet
 from rialto.app.shop import Shop, ranker_of
 from rialto.app.studio import Gallery, open_gallery
+from rialto.app.termed_fleet import TermedFleet
 from rialto.app.warming import Warmer
 from rialto.errors import EngineBusy, EngineLost, NothingHere
 from rialto.find.records import BROWSE
@@ -48,7 +50,7 @@ class Systems:
         self._makers: dict[str, Callable[[], object]] = {
             "shop": lambda: _tried(self._open_desk(catalogue)),
             "city": lambda: _started(
-                Fleet(engines, clock=clock) if engines.settings.fleet.on else LiveCity(engines, drivers=drivers, seed=seed)
+                open_fleet(engines, clock=clock) if engines.settings.fleet.on else LiveCity(engines, drivers=drivers, seed=seed)
             ),
             "studio": lambda: open_gallery(engines, self.log, seed=seed, first=secrets.randbits(62)),
         }
@@ -59,7 +61,10 @@ class Systems:
         self._log: DecisionLog | None = None
         self.decisions = Decisions(self._opened)
         self.inspected, self.warmer = Inspected(), Warmer()
+        self.days = LoggedDays.of_fleet(engines)
         self.behaving: Behaving | None = None
+        self.beside: dict[str, Callable[[], str]] = {}
+        """States of what else has to be there before the service is ready, by name."""
 
     @property
     def log(self) -> DecisionLog:
@@ -104,18 +109,24 @@ class Systems:
         return self.desk.shop
 
     @property
-    def city(self) -> LiveCity | Fleet:
-        """The live city, or the fleet where there is one; `EngineBusy` while it is being built, `EngineLost` where that failed."""
-        return cast("LiveCity | Fleet", self._part("city"))
+    def searches_at_once(self) -> bool:
+        """True while a search does nothing but count: no change of the shop is being written, and no cross-encoder reads for it."""
+        desk = self._made.get("shop")
+        return isinstance(desk, Desk) and not desk.live.changing and desk.live.shop.search.fittings.cross is None
 
     @property
-    def fleet(self) -> Fleet:
+    def city(self) -> LiveCity | TermedFleet | ShardedFleet:
+        """The live city, or the fleet where there is one; `EngineBusy` while it is being built, `EngineLost` where that failed."""
+        return cast("LiveCity | TermedFleet | ShardedFleet", self._part("city"))
+
+    @property
+    def fleet(self) -> TermedFleet | ShardedFleet:
         """The fleet; `NothingHere` where the settings have none, and as `city`."""
         if not self.engines.settings.fleet.on:
             raise NothingHere(
                 "this service has no fleet: start `rialto serve --fleet LAT,LON`, or set `fleet.on`, `fleet.lat`, `fleet.lon`."
             )
-        return cast("Fleet", self._part("city"))
+        return cast("TermedFleet | ShardedFleet", self._part("city"))
 
     @property
     def studio(self) -> Gallery:
@@ -143,9 +154,9 @@ class Systems:
     def states(self) -> dict[str, str]:
         """Part -> `ready`, `building` or why it failed; the city is ready once it has decided its first window."""
         states = {p: "ready" if p in self._made else self._failed.get(p, "building") for p in PARTS}
-        if isinstance(city := self._made.get("city"), (LiveCity, Fleet)) and not city.ready:
+        if isinstance(city := self._made.get("city"), (LiveCity, TermedFleet, ShardedFleet)) and not city.ready:
             states["city"] = city.failed or "building"
-        return states
+        return states | {name: tell() for name, tell in self.beside.items()}
 
     def close(self) -> None:
         """End all threads, write what was decided, and let go of the shop's index and all engines."""
@@ -155,8 +166,9 @@ class Systems:
         self.decisions.close()
         if isinstance(desk := self._made.get("shop"), Desk):
             desk.close()
-        if isinstance(city := self._made.get("city"), (LiveCity, Fleet)):
+        if isinstance(city := self._made.get("city"), (LiveCity, TermedFleet, ShardedFleet)):
             city.stop()
+        self.days.close()
         self.engines.close()
 
     def _part(self, name: str) -> object:
@@ -175,6 +187,6 @@ def _tried(desk: Desk) -> Desk:
     return desk
 
 
-def _started(city: LiveCity | Fleet) -> LiveCity | Fleet:
+def _started(city: LiveCity | TermedFleet | ShardedFleet) -> LiveCity | TermedFleet | ShardedFleet:
     city.start()
     return city

@@ -21,7 +21,7 @@ from rialto.match.jobs import jobs_logged
 from rialto.match.simulate import simulate
 from rialto.match.switchback import Plan, Trial, trial
 from rialto.match.train import Trained
-from rialto.match.trips import trips_logged
+from rialto.match.trips import prep_logged, trips_logged
 from rialto.ports import EventLog, Models
 from rialto.spine.learn import Verdict
 from rialto.worlds.city import VEHICLES, make_city
@@ -63,13 +63,12 @@ class _Shelf:
         """Leave the live version where it is."""
 
 
-def teach_all(town: Town, engines: Engines, *, start_s: float, end_s: float, seed: int = 0, shelve: bool = False) -> Lessons:
-    """Learn all models from what the town logged between `start_s` and `end_s`; each goes live only where its own gate lets it pass.
+def teach_all(town: Town, engines: Engines, *, seed: int = 0, shelve: bool = False) -> Lessons:
+    """Learn all models from what the town logged; each goes live only where its own gate lets it pass.
 
     Args:
         town: Which has been run.
         engines: Where models and blobs are kept.
-        start_s, end_s: The logged time.
         seed: Of splits, trainings and intervals.
         shelve: Keep what passes without making it live, to be tried against the live ones first (`rialto.match.switchback`).
 
@@ -84,7 +83,7 @@ def teach_all(town: Town, engines: Engines, *, start_s: float, end_s: float, see
     fit, score = fitter("RMSE", trees=200, depth=5), scorer(models)
     accepted = teach(town, models, seed=seed)
     drives = eta.train(trips_logged(town.offers).trips, engines.travel(), models, fit=fit, score=score, seed=seed)
-    ready = _prep(town, models, start_s, end_s, seed)
+    ready = _prep(town, models, seed)
     verdict = ahead.worth_telling(town.offers, plane, cell_m=CELL_M, seed=seed)
     cells = 0
     if verdict.passed and not shelve and (learned := ahead.learn_from(town.offers, plane, cell_m=CELL_M)) is not None:
@@ -93,15 +92,11 @@ def teach_all(town: Town, engines: Engines, *, start_s: float, end_s: float, see
     return Lessons(accepted, drives, ready, verdict, cells)
 
 
-def _prep(town: Town, models: Models, start_s: float, end_s: float, seed: int) -> Learned:
-    """From when the made-up city's merchants said that orders were ready: the log of offers does not hold that."""
-    o = town.city.orders(start_s, end_s)
-    known = np.isfinite(o["prep_s"]) & (o["prep_s"] > 0.0)
-    merchant, placed_s = o["merchant"][known], o["time_s"][known]
-    busy = prep.under_way(merchant, placed_s)
-    kitchen = prep.Kitchen(merchant, placed_s, o["basket_cents"][known].astype(np.float64), o["volume_l"][known], busy)
+def _prep(town: Town, models: Models, seed: int) -> Learned:
+    """From when merchants said that orders were ready, as the log of offers holds it."""
+    told = prep_logged(town.offers)
     fit = fitter("RMSE", trees=200, depth=5)
-    return prep.train(kitchen, o["prep_s"][known], models, fit=fit, score=scorer(models), seed=seed)
+    return prep.train(told.orders, told.ready_s, models, fit=fit, score=scorer(models), seed=seed)
 
 
 def switch_cities(

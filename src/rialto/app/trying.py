@@ -6,11 +6,13 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from rialto.app.engines import Engines
-from rialto.app.studio import Gallery, open_gallery
 from rialto.config import load
-from rialto.spine.log import DecisionLog
+
+if TYPE_CHECKING:
+    from rialto.app.studio import Gallery
 
 __all__ = ["campaign", "fresh", "kept"]
 
@@ -40,5 +42,8 @@ def kept(settings: Path | None, seed: int) -> Generator[Engines, None, None]:
 @contextmanager
 def campaign(settings: Path | None, seed: int) -> Generator[Gallery, None, None]:
     """A made-up campaign, checked and admitted, nothing learned yet."""
+    from rialto.app.studio import open_gallery  # loads what draws and checks pictures, which the other two do not need
+    from rialto.spine.log import DecisionLog
+
     with fresh(settings) as engines:
         yield open_gallery(engines, DecisionLog(engines.events()), seed=seed)

@@ -1,4 +1,4 @@
-"""`rialto demo` and `rialto serve`: the pages and the API in one process."""
+"""`rialto demo` and `rialto serve`: the pages and the API behind one port."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from rialto.errors import BadSettings, EngineBusy
 if TYPE_CHECKING:
     from rialto.config import Settings
 
-__all__ = ["demo", "serve"]
+__all__ = ["demo", "listen", "serve"]
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; the settings' where not given.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes that answer searches; the settings' where not given.", min=1, max=64)
+]
 Port = Annotated[int | None, typer.Option(help="Port; 0 takes a free one; the settings' where not given.", min=0, max=65535)]
 
 
-def demo(host: Host = None, port: Port = None, settings: SettingsFile = None) -> None:
+def demo(host: Host = None, port: Port = None, workers: Workers = None, settings: SettingsFile = None) -> None:
     """Serve the made-up shop, city and studio, and print where to look."""
-    _serve(settings, host, port, catalogue="", greet=True)
+    _serve(settings, host, port, workers=workers, catalogue="", greet=True)
 
 
 def serve(
     catalogue: Annotated[str, typer.Option(help="Catalogue to search; the made-up shop where not given.", metavar="FILE")] = "",
     host: Host = None,
     port: Port = None,
+    workers: Workers = None,
     fleet: Annotated[
         str,
         typer.Option(
@@ -36,26 +40,37 @@ def serve(
             metavar="LAT,LON",
         ),
     ] = "",
+    shards: Annotated[
+        int, typer.Option(help="Share the fleet's city among so many processes; over the settings' `shards`.", min=0, max=256)
+    ] = 0,
     settings: SettingsFile = None,
 ) -> None:
     """Serve the pages and the API until Ctrl-C."""
-    _serve(settings, host, port, catalogue=catalogue, fleet=fleet, greet=False)
+    _serve(settings, host, port, workers=workers, catalogue=catalogue, fleet=fleet, shards=shards, greet=False)
 
 
-def _serve(settings: SettingsFile, host: str | None, port: int | None, *, catalogue: str, greet: bool, fleet: str = "") -> None:
-    import uvicorn
+def _serve(
+    settings: SettingsFile, host: str | None, port: int | None, *, workers: int | None, catalogue: str, greet: bool,
+    fleet: str = "", shards: int = 0,
+) -> None:  # fmt: skip
     from threadpoolctl import threadpool_limits
 
     from rialto.app.engines import Engines
     from rialto.app.systems import Systems
     from rialto.config import load
+    from rialto.serve.many import check, serve_many
     from rialto.serve.service import create
+    from rialto.serve.worker import Server, config
 
     chosen = _with_fleet(load(settings), fleet)
-    listening = _listen(host or chosen.serve.host, chosen.serve.port if port is None else port)
+    if shards:
+        chosen = chosen.model_copy(update={"shards": f"process://{shards}"})
+    listening = listen(host or chosen.serve.host, chosen.serve.port if port is None else port)
     where, number = listening.getsockname()[:2]
     address = f"http://[{where}]:{number}" if ":" in where else f"http://{where}:{number}"
-    systems = Systems(Engines(chosen), catalogue=catalogue)
+    systems, many = Systems(Engines(chosen), catalogue=catalogue), workers or chosen.serve.workers
+    if many > 1:
+        check(systems)
     systems.warm()
     if greet:
         out.print(f"\n[bold]Rialto[/] is at {address}\n")
@@ -65,10 +80,12 @@ def _serve(settings: SettingsFile, host: str | None, port: int | None, *, catalo
         out.print("[dim]The first start builds the shop and takes some seconds. Ctrl-C ends it.[/]")
     else:
         out.print(f"Serving at {address}")
-    server = uvicorn.Server(uvicorn.Config(create(systems), log_level="warning", access_log=False, timeout_graceful_shutdown=5))
     # Each request has a thread. Its small matrices are done sooner by that thread than by several that wait for one another.
     with threadpool_limits(limits=1, user_api="blas"):
-        server.run(sockets=[listening])
+        if many > 1:
+            serve_many(systems, listening, workers=many, catalogue=catalogue)
+        else:
+            Server(config(create(systems))).run(sockets=[listening])
 
 
 def _with_fleet(chosen: Settings, place: str) -> Settings:
@@ -85,7 +102,8 @@ def _with_fleet(chosen: Settings, place: str) -> Settings:
     return chosen.model_copy(update={"fleet": made})
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; `EngineBusy` where the address is taken or not this machine's."""
     # With the protocol named, the event loop sends without delay; else an answer's body waits some 40 ms for the head to be acknowledged.
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -31,7 +31,7 @@ class Finding:
 
 OPTIONAL = {
     "catboost": "trees", "onnxruntime": "neural", "tokenizers": "neural", "confluent-kafka": "kafka", "redis": "redis",
-    "urllib3": "opensearch",
+    "urllib3": "opensearch", "ray": "ray", "h3": "h3",
 }  # fmt: skip
 
 
@@ -68,6 +68,7 @@ def doctor(
 
 def _engines(chosen: Settings) -> Iterator[Finding]:
     from rialto.app.engines import Engines
+    from rialto.app.sharding import sharding
     from rialto.ports import TextField
 
     yield Finding("home", well=True, seen=str(chosen.home))
@@ -80,6 +81,7 @@ def _engines(chosen: Settings) -> Iterator[Finding]:
         "geo": engines.geo,
         "travel": engines.travel,
         "jobs": engines.jobs,
+        "shards": lambda: sharding(chosen),
         "writer": engines.writer,
         "critic": engines.critic,
         "canvas": lambda: engines.canvas().measure("x", size_px=16, weight=400),

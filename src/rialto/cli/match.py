@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rialto.cli import match_day, match_learning, match_routes
+from rialto.cli import match_areas, match_day, match_learning, match_routes
 from rialto.cli.options import AsJson, Seed, SettingsFile, opened
 from rialto.cli.output import json_out, out, progress, table
+from rialto.errors import BadInput
 
 if TYPE_CHECKING:
     from rialto.match.courier_rows import CourierReport
@@ -21,6 +22,8 @@ __all__ = ["app", "report_rows"]
 
 app = typer.Typer(no_args_is_help=True, help="Driver matching: which driver takes which order, now?")
 app.command("day")(match_day.day)
+app.command("areas")(match_areas.areas)
+app.command("regions")(match_areas.regions)
 app.command("routes")(match_routes.routes)
 app.command("train")(match_learning.train)
 app.command("compare")(match_learning.compare)
@@ -39,6 +42,13 @@ def simulate(
     minutes: Minutes = 30.0,
     seeds: Annotated[int, typer.Option(help="Cities to run, each under every policy.", min=1)] = 1,
     seed: Seed = 0,
+    shards: Annotated[
+        str,
+        typer.Option(
+            help="Also over shards: a number of processes, or as the setting `shards` (`process://2?standby=1`, `ray://2`).",
+            metavar="N|URL",
+        ),
+    ] = "",
     orders: Annotated[
         Path | None,
         typer.Option(
@@ -84,6 +94,8 @@ def simulate(
         )  # fmt: skip
         return
     from rialto.app.city import open_town, run_town
+    from rialto.app.sharded_town import run_sharded
+    from rialto.app.sharding import sharding
     from rialto.match.decide import ACCEPTANCE, assignment, greedy
     from rialto.match.simulate import Policy
     from rialto.worlds.city import make_city
@@ -93,7 +105,8 @@ def simulate(
     with opened(settings) as engines, progress("simulating", quiet=as_json) as advance:
         if engines.models().live(ACCEPTANCE) is not None:
             policies.append(Policy("least cost, learned acceptance", assignment, None))
-        total = int(minutes * 60) * len(policies) * seeds
+        shared = sharding(engines.settings.model_copy(update={"shards": _as_url(shards)})) if shards else None
+        moves, total = 0, int(minutes * 60) * (len(policies) + (shared is not None)) * seeds
         for run in range(seeds):
             city = make_city(seed=seed + run, drivers=drivers)
             for one in policies:
@@ -103,10 +116,26 @@ def simulate(
                     reports.append(
                         run_town(town, start_s=hour * 3600, seconds=minutes * 60, seed=seed + run, policy=one, progress=step)
                     )
+            if shared is not None:
+                step = lambda s, _, done=len(reports) * int(minutes * 60): advance(done + int(s), total)  # noqa: E731 (binds the run)
+                name = f"least cost, {shared.count} shards"
+                told, moved = run_sharded(
+                    engines, city, shared, start_s=hour * 3600, seconds=minutes * 60, seed=seed + run,
+                    policy=Policy(name, assignment, ""), progress=step,
+                )  # fmt: skip
+                reports.append(told)
+                moves += moved
     if as_json:
         json_out([_figures(r) for r in reports])
         return
+    if shared is not None:
+        out.print(f"Drivers changed their shard {moves:,} times.")
     out.print(table(f"{drivers} drivers, {minutes:g} minutes from {hour:g}:00", HEADS, [report_rows(r) for r in reports]))
+
+
+def _as_url(shards: str) -> str:
+    """`4` means four processes here."""
+    return f"process://{shards}" if shards.isdigit() else shards
 
 
 def _simulate_day(
@@ -124,7 +153,6 @@ def _simulate_day(
     as_json: bool,
     settings: Path | None,
 ) -> None:
-    from rialto.errors import BadInput
     from rialto.match.courier_check import check_couriers
     from rialto.match.courier_policy import POLICIES
     from rialto.match.courier_rows import order_rows, report_couriers, write_rejects, write_rows
@@ -209,14 +237,29 @@ def _figures(r: SimReport) -> dict[str, Any]:
 
 @app.command()
 def replay(
-    day: Annotated[Path, typer.Argument(help="arrivals.txt or arrivals.txt.gz of a two-sided online matching day.")],
+    day: Annotated[
+        Path | None, typer.Argument(help="arrivals.txt or arrivals.txt.gz of a two-sided online matching day.")
+    ] = None,
     window_s: Annotated[float, typer.Option(help="Seconds from one decision to the next.", min=0.1)] = 2.0,
     hope: Annotated[float | None, typer.Option(help="Sets match.replay.hope: more matched, or sooner.")] = None,
     hold_s: Annotated[float | None, typer.Option(help="Sets match.replay.hold_s: seconds a task may be held on purpose.")] = None,
+    offers: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a log of offers, one a shard: look at its days on the map, instead.", metavar="FOLDER"),
+    ] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(help="Folder of the log of decisions beside it, for the reasons.", metavar="FOLDER")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Of the map of logged days; 0 takes a free one.", min=0, max=65535)] = 0,
     as_json: AsJson = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Decide a real day again and print matched tasks and mean response beside the published methods."""
+    """Decide a real day again beside the published methods; or, with --offers, slide through the days of a fleet's own logs on the map."""
+    if offers:
+        match_day.look(offers, decisions, port=port, as_json=as_json, settings=settings)
+        return
+    if day is None:
+        raise BadInput("nothing to replay: give a file of arrivals, or --offers FOLDER of a log of offers.")
     from rialto.match.replay import PUBLISHED, check, read_day
     from rialto.match.replay import replay as run
 

@@ -1,20 +1,22 @@
-"""`rialto match day`: a made-up courier day as the two CSV files that `rialto match simulate` runs."""
+"""`rialto match day`: a made-up courier day as two CSV files; and the map of a fleet's logged days, which `rialto match replay` opens."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rialto.cli.options import Seed
-from rialto.cli.output import out
+from rialto.cli.options import Seed, opened
+from rialto.cli.output import json_out, out, table
 
 if TYPE_CHECKING:
+    from rialto.app.engines import Engines
+    from rialto.app.logged_day import LoggedDays
     from rialto.records import Columns
 
-__all__ = ["day"]
+__all__ = ["day", "look"]
 
 
 def day(
@@ -44,3 +46,45 @@ def _write(path: Path, columns: Columns) -> None:
 
 def _told(value: object) -> object:
     return round(value, 1) if isinstance(value, float) else value
+
+
+HEADS = ("day", "orders", "delivered", "cancelled", "drivers", "from", "to")
+
+
+def look(offers: list[Path], decisions: Path | None, *, port: int, as_json: bool, settings: Path | None) -> None:
+    """Tell what days logs have, and serve the map of them until Ctrl-C; with `as_json` only tell."""
+    from rialto.app.logged_day import LoggedDays
+    from rialto.errors import NothingHere
+
+    with opened(settings) as engines:
+        days = LoggedDays.of_folders(engines, offers, decisions)
+        rows = [days.day(name).told() for name in days.names()]
+        if not rows:
+            raise NothingHere(
+                f"no order took a step in {', '.join(repr(str(f)) for f in offers)}; wanted logs that `Offers` wrote."
+            )
+        if as_json:
+            json_out([dict(zip(HEADS, row)) for row in rows])
+            return
+        out.print(table("days in the logs, UTC", HEADS, rows))
+        _serve(engines, days, str(rows[-1][0]), port)
+
+
+def _serve(engines: Engines, days: LoggedDays, day: str, port: int) -> None:
+    import socket
+
+    import uvicorn
+
+    from rialto.app.systems import Systems
+    from rialto.errors import EngineBusy
+    from rialto.serve.service import create
+
+    systems = Systems(engines)
+    systems.days = days
+    try:
+        listening = socket.create_server(("127.0.0.1", port))
+    except OSError as e:
+        raise EngineBusy(f"cannot listen on 127.0.0.1:{port}: {e.strerror}. Give another --port, or 0 for a free one.") from None
+    out.print(f"The map is at http://127.0.0.1:{listening.getsockname()[1]}/city?day={day}; Ctrl-C ends it.", markup=False)
+    config: Any = uvicorn.Config(create(systems), log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    uvicorn.Server(config).run(sockets=[listening])

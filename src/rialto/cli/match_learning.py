@@ -56,7 +56,7 @@ def train(
     with opened(settings) as engines, progress("logging offers", quiet=as_json) as advance, open_town(engines, city) as town:
         step = lambda s, _: advance(int(s), int(seconds))  # noqa: E731 (binds the run)
         run_town(town, start_s=start_s, seconds=seconds, seed=seed, policy=Policy("least cost", version=""), progress=step)
-        learned = teach_all(town, engines, start_s=start_s, end_s=start_s + seconds, seed=seed, shelve=challenger)
+        learned = teach_all(town, engines, seed=seed, shelve=challenger)
     report = learned.acceptance.report
     durations = {"travel": learned.travel, "prep": learned.prep}
     if as_json:

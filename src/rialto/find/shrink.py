@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
-from rialto.find.tune import gained
+from rialto.find.tune import gains
 from rialto.records import Candidates
 from rialto.spine.learn import Examples, Fit, Score
 
@@ -18,15 +18,19 @@ SHARE = "share"
 LAST_SHARE = "last_share"
 """The same of the last ranker."""
 
-_SHARES = (0.5, 0.75, 0.25, 1.0, 0.0)  # the first of those that are worth the same is taken
-_PULL = 0.3  # nDCG x queries that a share has to bring for its distance from a half
+_SHARES = (0.0, 0.25, 0.75, 1.0)
+_HALF = 0.5
+_SURE = 2.0  # standard errors that a share has to be worth more than a half by
 
 
 def share_of(
     candidates: Candidates, before: NDArray[np.float64], apart: NDArray[np.float64], grades: NDArray[np.float64],
     ideal: NDArray[np.float64],
 ) -> float:  # fmt: skip
-    """The share of a learned order that is worth most by nDCG@10, drawn to a half: few queries say little of it.
+    """The share of a learned order: a half, unless another is worth more by nDCG@10 than chance explains.
+
+    Few queries cannot tell one share from another, and what looked best on them is worth less on others than the mean of both orders;
+    of many queries the best is taken.
 
     Args:
         candidates: Of judged queries.
@@ -35,9 +39,16 @@ def share_of(
         grades: Shape (rows,), 0 where nobody judged.
         ideal: Best DCG@10 of each query, shape (queries,).
     """
-    pull = _PULL / max(int((ideal > 0).sum()), 1)
-    worth = [gained(candidates, shrunk(candidates, before, apart, s), grades, ideal) - pull * abs(s - 0.5) for s in _SHARES]
-    return _SHARES[int(np.argmax(worth))]
+
+    def worth(share: float) -> NDArray[np.float64]:
+        return gains(candidates, shrunk(candidates, before, apart, share), grades, ideal)
+
+    chosen, most, half = _HALF, 0.0, worth(_HALF)
+    for share in _SHARES if len(half) > 1 else ():
+        more = worth(share) - half
+        if more.mean() > max(most, _SURE * more.std(ddof=1) / np.sqrt(len(more))):
+            chosen, most = share, float(more.mean())
+    return chosen
 
 
 def held_out(examples: Examples, part: NDArray[np.int64], fit: Fit, score: Score, seed: int) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from rialto.find.weights import DEFAULT, Weights
 from rialto.records import Candidates, Requests
 from rialto.spine.rank import best
 
-__all__ = ["Counted", "counted", "gained", "strengths", "tuned"]
+__all__ = ["Counted", "counted", "gained", "gains", "strengths", "tuned"]
 
 _STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)
 _LENGTHS = (0.0, 0.15, 0.3, 0.5, 0.75, 1.0)
@@ -177,9 +177,17 @@ def _with(at: Weights, field: int, *, boost: float | None = None, b: float | Non
 
 
 def gained(candidates: Candidates, scores: NDArray[np.float64], grades: NDArray[np.float64], ideal: NDArray[np.float64]) -> float:
-    """Mean nDCG@10 (exponential gain) of candidates ranked by `scores` (rows,), over the queries whose `ideal` (queries,) is above 0."""
+    """Mean of `gains`; 0 where no query has anything to find."""
+    each = gains(candidates, scores, grades, ideal)
+    return float(each.mean()) if len(each) else 0.0
+
+
+def gains(
+    candidates: Candidates, scores: NDArray[np.float64], grades: NDArray[np.float64], ideal: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """nDCG@10 (exponential gain) of candidates ranked by `scores` (rows,), for each query whose `ideal` (queries,) is above 0."""
     rows, offsets = best(candidates.offsets, candidates.ids, scores, np.full(candidates.requests, _PLACES))
     owner = np.repeat(np.arange(candidates.requests), np.diff(offsets))
     gain = (2.0 ** grades[rows] - 1.0) / np.log2(np.arange(len(rows)) - offsets[owner] + 2.0)
     used = ideal > 0
-    return float((np.bincount(owner, weights=gain, minlength=len(ideal))[used] / ideal[used]).mean()) if used.any() else 0.0
+    return np.asarray(np.bincount(owner, weights=gain, minlength=len(ideal))[used] / ideal[used])

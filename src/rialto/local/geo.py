@@ -245,17 +245,9 @@ class GridGeo:
     def _layouts(self, ask: Ask, parts: list[Part]) -> list[Layout]:
         if not parts:
             return []
-        lay, made = self._lay, dict[int, Layout]()
+        lay, kinds = self._lay, len(ask.columns)
         order = by_cell(lay.points, lay.grid, lay.sorted, lay.used)
-
-        kinds = len(ask.columns)
-        memory = [self._spare_room(lay.used, kinds) for _ in parts]
-
-        def make(first: int, last: int) -> None:
-            made.update({i: smaller(lay, order, ask, parts[i], memory[i]) for i in range(first, last)})
-
-        self._spread(make, len(parts), 1)
-        return [made[i] for i in range(len(parts))]
+        return [smaller(lay, order, ask, part, self._spare_room(lay.used, kinds), self._spread) for part in parts]
 
     def _spare_room(self, places: int, kinds: int) -> Points:
         """Memory that an earlier batch is done with, as the system takes longer to give new memory than a layout takes to fill."""

@@ -12,18 +12,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rialto.kernels import kernel
 from rialto.local.geo_search import Ask
-from rialto.local.geo_sift import Order, sift
+from rialto.local.geo_sift import Chosen, Order, Spread, sift
 from rialto.local.grid import Grid, Points, bound
-from rialto.local.kernels import kernel
 
 __all__ = ["Layout", "Part", "alike", "copied", "divide", "nowhere", "room", "smaller"]
 
-_LOOKS_PER_PICK, _LOOKS_PER_PLACE = 4.0, 60.0
+_LOOKS_PER_PICK, _LOOKS_PER_PLACE = 1.0, 12.0
 """Looks at a point that judging one for a smaller grid costs, and that placing one there costs."""
 
 _MOST_PARTS = 4
-_POINTS_SEEN, _QUERIES_SEEN = 1024, 128
+_POINTS_SEEN, _QUERIES_SEEN = 512, 128
 _ALL = np.uint64(2**64 - 1)
 _BITS = np.left_shift(np.uint64(1), np.arange(64, dtype=np.uint64))
 
@@ -69,12 +69,11 @@ def nowhere(kinds: int) -> Grid:
     return Grid(np.zeros(4), np.ones(2, dtype=np.int64), box, origin, area, np.zeros((1, 2)), shape, whole, whole, bits, most)
 
 
-def smaller(lay: Layout, order: Order, ask: Ask, part: Part, placed: Points) -> Layout:
+def smaller(lay: Layout, order: Order, ask: Ask, part: Part, placed: Points, spread: Spread) -> Layout:
     """A layout, in the memory `placed`, of those whom a query of `part` may get, with the amounts that `ask` asks for and no others."""
     kinds, grid = len(ask.columns), lay.grid
     start = np.empty(len(grid.start), dtype=np.int64)
-    row = np.empty(len(order.row) + 1, dtype=np.int64)
-    kept = sift(lay.points, order, np.uint64(part.need), ask.fresh, ask.columns, part.low, row, placed, start)
+    kept = sift(lay.points, order, Chosen(np.uint64(part.need), ask.fresh, ask.columns, part.low), placed, start, spread)
     bits, most = np.zeros(len(grid.bits), dtype=np.uint64), np.full((len(grid.bits), kinds), -np.inf)
     own = grid._replace(start=start, bits=bits, most=most)
     bound(own, start, placed)

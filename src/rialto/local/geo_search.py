@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rialto.kernels import inner, kernel
 from rialto.local.grid import Grid, Points, step, tile_of
-from rialto.local.kernels import inner, kernel
 
 __all__ = ["EVERYWHERE2", "SCRATCH", "SHARES", "Ask", "pack", "search", "search_plain"]
 

@@ -13,7 +13,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.local.kernels import inner, kernel
+from rialto.kernels import inner, kernel
 
 __all__ = ["FARTHEST_M", "Grid", "Points", "admit", "bound", "build", "by_tile", "cell_of", "cover", "step", "tile_of"]
 

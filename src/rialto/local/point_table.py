@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rialto.kernels import inner, kernel
 from rialto.local.grid import Grid, Points, admit, cell_of, cover, tile_of
-from rialto.local.kernels import inner, kernel
 
 __all__ = ["FREE", "LEFT", "Table", "live", "move", "refill", "remove"]
 

@@ -201,7 +201,8 @@ def _refuse(a: NDArray[np.float64], b: NDArray[np.float64], at_s: NDArray[np.flo
 
 def _middles(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Latitude and longitude half way, the short way around; near the date line the longitude goes on past 180."""
-    east = (b[:, 1] - a[:, 1] + 180.0) % 360.0 - 180.0
+    east = b[:, 1] - a[:, 1]
+    east -= np.where(np.abs(east) > 180.0, np.copysign(360.0, east), 0.0)
     return (a[:, 0] + b[:, 0]) / 2.0, a[:, 1] + east / 2.0
 
 
@@ -275,7 +276,7 @@ def _seconds(a: Any, b: Any, at_s: Any, first: int, last: int, corner: Any, fact
         north, east = to_lat - lat, to_lon - lon
         if abs(east) > 180.0:
             east -= 360.0 if east > 0.0 else -360.0
-        middle = lat + 0.5 * north
+        middle = (lat + to_lat) / 2.0
         if abs(north) <= _NEAR_DEG and abs(east) <= _NEAR_DEG and abs(middle) <= _NEAR_POLE_DEG:
             x = east * np.cos(middle * rad)
             far = EARTH_RADIUS_M * rad * np.sqrt(north * north + x * x)
@@ -302,7 +303,8 @@ def seconds_plain(
     far = great_circle_m(start, goal)
     hour = hours_of(at_s, len(far), utc_offset_s=travel.utc_offset_s)
     lat, lon = _middles(start, goal)
-    over = (lon - areas.origin[1] + 180.0) % 360.0 - 180.0
+    over = lon - areas.origin[1]
+    over -= 360.0 * np.floor((over + 180.0) / 360.0)
     row = np.floor((lat - areas.origin[0]) / areas.step[0]).astype(np.int64)
     column = np.floor(over / areas.step[1]).astype(np.int64)
     inside = (row >= 0) & (row < areas.factor.shape[1]) & (column >= 0) & (column < areas.factor.shape[2])

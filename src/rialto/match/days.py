@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput, BadRow, known
+from rialto.match.records import EARTH_RADIUS_M
 
-__all__ = ["EARTH_RADIUS_M", "CourierDay", "Rejected", "day_of", "read_courier_day"]
-
-EARTH_RADIUS_M = 6_371_008.8
-"""Mean radius (IUGG R1)."""
+__all__ = ["CourierDay", "Rejected", "day_of", "read_courier_day"]
 
 WIDEST_M = 1_000_000.0
 """Places farther than this from the middle of the day's pickups are a slip of the pen."""

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.match.ledger import ACCEPT, CANCEL, DELIVER, PICK_UP, RELEASE
-from rialto.match.offers.columns import ColumnLedger
-from rialto.match.offers.entries import Entry, decode
+from rialto.match.offers.columns import Result
+from rialto.match.offers.entries import Entry
+from rialto.match.offers.follow import Follower
 from rialto.ports import EventLog
 
 __all__ = ["JobLog", "Jobs", "jobs_logged"]
@@ -17,8 +18,8 @@ __all__ = ["JobLog", "Jobs", "jobs_logged"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_CHUNK = 256
 _PLACE = ("placed_s", "lat", "lon", "drop_lat", "drop_lon", "value_cents")
+_TIMES = ("accepted_s", "picked_s", "delivered_s", *_PLACE, "ready_s", "volume_l")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,9 @@ class Jobs:
         placed_s, accepted_s, picked_s, delivered_s: When, shape (jobs,), seconds UTC; `picked_s` is not before `accepted_s`.
         lat, lon, drop_lat, drop_lon: Where it was picked up and brought, shape (jobs,), degrees; a drop may be NaN = unknown.
         value_cents: What it was worth, shape (jobs,).
+        merchant: Who made it, as he told when it was ready, shape (jobs,), int64; -1 where he did not.
+        ready_s: When it was ready, by his word, shape (jobs,), seconds UTC; NaN where he did not tell.
+        volume_l: Its size, shape (jobs,).
     """
 
     order: Ints
@@ -43,6 +47,15 @@ class Jobs:
     drop_lat: Floats
     drop_lon: Floats
     value_cents: Floats
+    merchant: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    ready_s: Floats = field(default_factory=lambda: np.zeros(0))
+    volume_l: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        fills = {"merchant": np.int64(-1), "ready_s": np.float64(np.nan), "volume_l": np.float64(0.0)}
+        for name, fill in fills.items():
+            if len(getattr(self, name)) != len(self.order):
+                object.__setattr__(self, name, np.full(len(self.order), fill))
 
     def __len__(self) -> int:
         return len(self.order)
@@ -60,6 +73,9 @@ class _Open:
     driver: int = -1
     accepted_s: float = np.nan
     picked_s: float = np.nan
+    volume_l: float = 0.0
+    merchant: int = -1
+    ready_s: float = np.nan
 
 
 @dataclass(slots=True)
@@ -76,13 +92,17 @@ class JobLog:
     """
 
     log: EventLog
-    read_to: int = 0
     end_s: float = -np.inf
     """The latest moment in the log so far."""
+    placed: int = 0
+    """Orders placed so far."""
     gone: list[tuple[int, float, float]] = field(default_factory=list[tuple[int, float, float]])
     """Orders cancelled so far: its number, when it was placed, and when it was cancelled, s."""
-    _ledger: ColumnLedger = field(default_factory=ColumnLedger)
+    _follower: Follower = field(init=False)
     _open: dict[int, _Open] = field(default_factory=dict[int, _Open])
+
+    def __post_init__(self) -> None:
+        self._follower = Follower(self.log)
 
     def more(self) -> Jobs:
         """What was delivered since this was asked last.
@@ -90,37 +110,42 @@ class JobLog:
         Raises:
             EngineLost: the log is none of offers.
         """
-        done: list[tuple[float, ...]] = []
-        while events := self.log.read(self.read_to, _CHUNK):
-            for offset, event in events:
-                self._take(decode(event), done)
-                self.read_to = offset + 1
-        table = np.array(done, dtype=np.float64).reshape(-1, 11)
-        placed_s, lat, lon, drop_lat, drop_lon, cents = table[:, 5:].T
-        accepted_s, picked_s, delivered_s = table[:, 2:5].T
-        ids = table[:, :2].astype(np.int64)
-        return Jobs(
-            ids[:, 0], ids[:, 1], placed_s, accepted_s, picked_s, delivered_s, lat, lon, drop_lat, drop_lon, cents
-        )  # fmt: skip
+        who: list[tuple[int, int, int]] = []
+        when: list[tuple[float, ...]] = []
+        for entry, result in self._follower.more():
+            self._take(entry, result, who, when)
+        ids = np.array(who, dtype=np.int64).reshape(-1, 3)  # apart: a number of 62 bits is no float
+        columns = dict(zip(_TIMES, np.array(when, dtype=np.float64).reshape(-1, len(_TIMES)).T))
+        return Jobs(order=ids[:, 0], driver=ids[:, 1], merchant=ids[:, 2], **columns)
 
     def under_way(self) -> list[tuple[int, float, float]]:
         """Orders accepted and not delivered yet: number, when placed, when accepted, s."""
         return [(order, held.place[0], held.accepted_s) for order, held in self._open.items() if held.driver >= 0]
 
-    def _take(self, entry: Entry, done: list[tuple[float, ...]]) -> None:
+    def _take(self, entry: Entry, result: Result, who: list[tuple[int, int, int]], when: list[tuple[float, ...]]) -> None:
         self.end_s = max(self.end_s, entry.at_s)
-        answers = self._ledger.apply(entry).answers
+        answers, columns = result.answers, entry.columns
         if entry.kind == "placed" and len(answers):
             new = np.flatnonzero(answers == 1)
-            told = zip(*(np.asarray(entry.columns[name], dtype=np.float64)[new].tolist() for name in _PLACE))
-            for order, place in zip(entry.columns["ids"][new].tolist(), told):
-                self._open.setdefault(order, _Open(place))
+            told = zip(*(np.asarray(columns[name], dtype=np.float64)[new].tolist() for name in _PLACE))
+            sizes = columns["volume_l"][new].tolist() if "volume_l" in columns else [0.0] * len(new)
+            for order, place, volume_l in zip(columns["ids"][new].tolist(), told, sizes):
+                self.placed += order not in self._open
+                self._open.setdefault(order, _Open(place, volume_l=volume_l))
+        elif entry.kind == "ready" and len(answers):
+            for order, merchant, ready_s, known in zip(
+                *(columns[n].tolist() for n in ("order", "merchant", "ready_s")), answers.tolist()
+            ):
+                if known and (held := self._open.get(order)) is not None:
+                    held.merchant, held.ready_s = merchant, ready_s
         elif entry.kind == "told" and len(answers):
             taken = answers == 0
-            for kind, order, driver in zip(*(entry.columns[name][taken].tolist() for name in ("kind", "order", "driver"))):
-                self._follow(kind, order, driver, entry.at_s, done)
+            for kind, order, driver in zip(*(columns[name][taken].tolist() for name in ("kind", "order", "driver"))):
+                self._follow(kind, order, driver, entry.at_s, who, when)
 
-    def _follow(self, kind: int, order: int, driver: int, at_s: float, done: list[tuple[float, ...]]) -> None:
+    def _follow(
+        self, kind: int, order: int, driver: int, at_s: float, who: list[tuple[int, int, int]], when: list[tuple[float, ...]]
+    ) -> None:
         held = self._open.get(order)
         if held is None:
             return  # a repeat of what is finished
@@ -134,7 +159,8 @@ class JobLog:
             self.gone.append((order, held.place[0], at_s))
             del self._open[order]
         elif kind == DELIVER:
-            done.append((order, held.driver, held.accepted_s, held.picked_s, at_s, *held.place))
+            who.append((order, held.driver, held.merchant))
+            when.append((held.accepted_s, held.picked_s, at_s, *held.place, held.ready_s, held.volume_l))
             del self._open[order]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +21,11 @@ from rialto.match.track import Track
 from rialto.match.travel import Travel
 from rialto.match.why import Why, why
 from rialto.ports import EventLog, GeoIndex, Models
-from rialto.records import Columns, uniforms
+from rialto.records import Columns, Requests, uniforms
 from rialto.spine.decide import Decider
 from rialto.spine.log import DecisionLog
 from rialto.spine.params import Param, overrides_of
-from rialto.spine.pipeline import Outcome, Pipeline
+from rialto.spine.pipeline import Outcome, Pipeline, Recorded
 from rialto.spine.thinned import thinned
 
 __all__ = ["OFFER_S", "Assigned", "Dispatch", "Snapshot", "build"]
@@ -46,6 +47,9 @@ WINDOWS_KEPT = 256
 
 TIDY_S, SNAPSHOT_ROWS = 3600.0, 500_000
 """How often a long-lived system tidies its offers, and how many rows of their log are worth a snapshot."""
+
+BESIDE_ROWS = 4096
+"""Pairs from which a window's record is worth a thread of its own."""
 
 RECENT = 200
 """Latest offers that a `Snapshot` shows."""
@@ -182,8 +186,9 @@ class Dispatch:
         overrides: Mapping[str, float] | None = None,
         version: str | None = None,
         decider: Callable[[], Decider] = decide.assignment,
+        turn: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> Outcome:
-        """Decide one window and make its offers.
+        """Decide one window and make its offers; one window at a time.
 
         Args:
             orders: Orders placed since the last window; those that still wait are decided with them.
@@ -192,27 +197,50 @@ class Dispatch:
             overrides: Param name -> value for this window (an experiment's arm).
             version: Acceptance model to use; None = the live one, "" = none.
             decider: `decide.assignment`, or `decide.greedy`, the peer.
+            turn: Entered while the window takes what it decides on, and again while it makes its offers: what keeps `tell` of other
+                threads away, which may go on in between.
 
         Returns:
-            The outcome; its decisions were offered, as far as order and driver were still free.
+            The outcome; its decisions were offered, as far as order and driver were still free. Offers and the decision's record are
+            durable when it returns; where the record could not be kept, that is raised, and the offers stand.
         """
+        with turn():
+            asked = self._asked(orders, at_s, overrides or {})
+        outcome = self.pipeline(version=version, decider=decider).run(asked, seed=seed)
+        written = self._written(outcome, seed)
+        try:
+            with turn():
+                self._offer(outcome, at_s, until_s=at_s + float(OFFER_S.one(asked)))
+                self._tidy(at_s, before_s=at_s - float(FORGET_S.one(asked)))
+        finally:
+            written()
+        self._windows.append(outcome)
+        return outcome
+
+    def _asked(self, orders: Orders, at_s: float, overrides: Mapping[str, float]) -> Requests:
+        """Who waits at `at_s`, `orders` among them, as the spine sees them; offers that nobody answered have ended by then."""
         self._now_s = at_s
         self.offers.place(orders, at_s=at_s)
         self.offers.expire(at_s=at_s)
         self._free(at_s)
-        waiting = self._patient(at_s)
-        requests = waiting.requests(self.track.plane, at_s=at_s)
-        changed = overrides_of(dict(overrides or {}), len(requests))
+        requests = self._patient(at_s).requests(self.track.plane, at_s=at_s)
         self._refused = Blocked(*self.offers.refusals())
-        asked = type(requests)(requests.ids, requests.time_s, requests.columns, changed)
-        outcome = self.pipeline(version=version, decider=decider).run(asked, seed=seed)
-        if self._decisions is not None and len(waiting):
-            whole = uniforms(seed, asked.ids[:1], "match.log", 1)[0, 0] < WHOLE.one(asked)
-            self._decisions.write_records([outcome.record if whole else thinned(outcome)])
-        self._offer(outcome, at_s, until_s=at_s + float(OFFER_S.one(asked)))
-        self._windows.append(outcome)
-        self._tidy(at_s, before_s=at_s - float(FORGET_S.one(asked)))
-        return outcome
+        changed = overrides_of(overrides, len(requests))
+        return Requests(requests.ids, requests.time_s, requests.columns, changed)
+
+    def _written(self, outcome: Outcome, seed: int) -> Callable[[], object]:
+        """Put the window's record on its way into the decision log, beside its offers on theirs; what ends when it is durable."""
+        asked, log = outcome.requests, self._decisions
+        if log is None or not len(asked):
+            return lambda: None
+        whole = uniforms(seed, asked.ids[:1], "match.log", 1)[0, 0] < WHOLE.one(asked)
+
+        def records() -> list[Recorded]:
+            return [outcome.record if whole else thinned(outcome)]
+
+        if len(outcome.ranked) < BESIDE_ROWS:
+            return lambda: log.write_records(records())
+        return log.write_beside(records).result
 
     def _tidy(self, at_s: float, *, before_s: float) -> None:
         """Once an hour: forget what ended long ago, and write the state into the log where a recovery would have much to read."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rialto.errors import BadInput, BadRow, known
 from rialto.records import Requests
 
-__all__ = ["CAPACITY", "FREE", "Drivers", "Orders", "Pings", "Plane", "request_ids"]
+__all__ = ["CAPACITY", "EARTH_RADIUS_M", "FREE", "Drivers", "Orders", "Pings", "Plane", "request_ids"]
 
 FREE = np.uint64(1 << 63)
 """Eligibility bit of a driver whom no order holds; every search asks for it. Bits 0..62 are the fleet's."""

@@ -10,64 +10,24 @@ in the next window.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.errors import BadInput, EngineLost, RialtoError
-from rialto.match.ledger import COME, LEAVE
-from rialto.match.offers import Message, Messages
-from rialto.match.offers.columns import ColumnLedger
-from rialto.match.offers.entries import decode
-from rialto.match.pipeline import Dispatch
+from rialto.errors import BadInput, NothingHere, RialtoError
+from rialto.match.ledger import COME, KINDS, LEAVE, STATES, Held
+from rialto.match.offers import Answers, Message, Messages
 from rialto.match.records import Drivers, Orders, Pings, Plane
-from rialto.match.regions import Regions
-from rialto.ports import EventLog
+from rialto.match.shard import UNKNOWN, Parcel, why_of
+from rialto.match.why import Why
 from rialto.records import Columns
 
-__all__ = ["Front", "Link", "Parcel", "Shard", "Windowed", "present"]
+__all__ = ["Cut", "Front", "How", "Link", "Windowed"]
 
 Ints = NDArray[np.int64]
-_NONE: Ints = np.zeros(0, dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """What goes from one process to another: columns of any lengths, and plain facts.
-
-    Example:
-        >>> back = Parcel.of_bytes(Parcel("pings", 3.0, {"id": np.array([1, 2])}).to_bytes())
-        >>> back.kind, back.at_s, back.columns["id"].tolist()
-        ('pings', 3.0, [1, 2])
-    """
-
-    kind: str
-    at_s: float = 0.0
-    columns: Columns = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_bytes(self) -> bytes:
-        """A JSON head behind its length, then the columns' bytes."""
-        columns = {name: np.ascontiguousarray(c) for name, c in self.columns.items()}
-        about = [(name, c.dtype.str, c.shape) for name, c in columns.items()]
-        head = json.dumps({"kind": self.kind, "at_s": self.at_s, "facts": dict(self.facts), "columns": about}).encode()
-        return b"".join((len(head).to_bytes(4, "little"), head, *(c.tobytes() for c in columns.values())))
-
-    @classmethod
-    def of_bytes(cls, body: bytes) -> Parcel:
-        """What `to_bytes` made."""
-        size = int.from_bytes(body[:4], "little")
-        head = json.loads(body[4 : 4 + size])
-        at, columns = 4 + size, dict[str, NDArray[Any]]()
-        for name, kind, shape in head["columns"]:
-            count = int(np.prod(shape, dtype=np.int64))
-            columns[name] = np.frombuffer(body, dtype=kind, count=count, offset=at).reshape(shape)
-            at += count * np.dtype(kind).itemsize
-        return cls(head["kind"], head["at_s"], columns, head["facts"])
 
 
 class Link(Protocol):
@@ -78,130 +38,56 @@ class Link(Protocol):
     def answer(self) -> Parcel: ...
 
 
-def present(log: EventLog) -> dict[int, bool]:
-    """Whether each driver that a log of offers speaks of as having left or come is there, as it stands at the log's end.
+class Cut(Protocol):
+    """Whose a place is: `regions.Regions` of squares, or `hexagons.HexRegions`."""
 
-    Cost:
-        One pass over the log.
-    """
-    ledger, here = ColumnLedger(), dict[int, bool]()
-    start = 0
-    while events := log.read(start, 256):
-        for offset, event in events:
-            entry = decode(event)
-            answers = ledger.apply(entry).answers
-            start = offset + 1
-            if entry.kind == "told" and len(answers):
-                done = (answers == 0) & np.isin(entry.columns["kind"], (LEAVE, COME))
-                kinds, drivers = entry.columns["kind"][done].tolist(), entry.columns["driver"][done].tolist()
-                here.update({driver: kind == COME for kind, driver in zip(kinds, drivers)})
-    return here
+    @property
+    def shards(self) -> int: ...
+    def of(self, x_m: NDArray[np.float64], y_m: NDArray[np.float64]) -> Ints: ...
+    def near(self, x_m: NDArray[np.float64], y_m: NDArray[np.float64], *, halo_m: float) -> NDArray[np.bool_]: ...
 
 
-class Shard:
-    """One region's dispatch system, which answers parcels.
+@dataclass(frozen=True, slots=True)
+class How:
+    """How shards decide a window: least cost or `greedy`, the acceptance model's version (None = the live one, "" = none), and param overrides."""
 
-    Args:
-        dispatch: The system over its own log of offers.
-        log: That log; who is here is read from it.
-    """
+    greedy: bool = False
+    version: str | None = None
+    overrides: Mapping[str, float] = field(default_factory=dict[str, float])
 
-    def __init__(self, dispatch: Dispatch, log: EventLog) -> None:
-        self.dispatch = dispatch
-        self._here = present(log)
-        self._ids: Ints | None = None
-        self._acts: dict[str, Callable[[Parcel], Parcel]] = {
-            "enrol": self._enrol,
-            "pings": self._pings,
-            "place": self._place,
-            "window": self._window,
-            "tell": self._tell,
-            "lend": self._lend,
-            "adopt": self._adopt,
-            "known": self._known,
-        }
-
-    def handle(self, parcel: Parcel) -> Parcel:
-        """Act and answer; `BadInput` for a kind that does not exist."""
-        if parcel.kind not in self._acts:
-            raise BadInput(f"a shard was sent {parcel.kind!r}; known: {', '.join(self._acts)}.")
-        return self._acts[parcel.kind](parcel)
-
-    def _enrol(self, p: Parcel) -> Parcel:
-        """Everybody may come by; who is not here by the log may be offered nothing, and that is in the log before he can be found."""
-        columns = dict(p.columns)
-        ids, own = columns["ids"], columns.pop("own")
-        new = np.array([i not in self._here for i in ids.tolist()], dtype=np.bool_)
-        self._say("left", ids[new & ~own], "enrol", p.at_s)
-        self._say("came", ids[new & own], "enrol", p.at_s)
-        self.dispatch.enrol(Drivers(**columns), at_s=p.at_s)
-        return Parcel("enrolled", p.at_s, {"here": self._present(), "orders": self._orders()})
-
-    def _known(self, p: Parcel) -> Parcel:
-        return Parcel("known", p.at_s, {"here": self._present(), "orders": self._orders()})
-
-    def _orders(self) -> Ints:
-        return np.array(sorted(self.dispatch.offers.states()), dtype=np.int64)
-
-    def _present(self) -> Ints:
-        if self._ids is None:
-            self._ids = np.array(sorted(d for d, here in self._here.items() if here), dtype=np.int64)
-        return self._ids
-
-    def _pings(self, p: Parcel) -> Parcel:
-        """Positions of drivers here and in the halo; `gone` are those whom another shard's order holds, or who went too far."""
-        columns = dict(p.columns)
-        self.dispatch.track.leave(columns.pop("gone"))
-        return Parcel("moved", p.at_s, facts={"counts": self.dispatch.pings(Pings(**columns), now_s=p.at_s)})
-
-    def _place(self, p: Parcel) -> Parcel:
-        new = self.dispatch.offers.place(Orders(**p.columns), at_s=p.at_s, key=str(p.facts["key"]))
-        return Parcel("placed", p.at_s, {"new": new})
-
-    def _window(self, p: Parcel) -> Parcel:
-        """Decide; `wanted` are drivers of other shards whom an order would have."""
-        outcome = self.dispatch.window(Orders.none(), at_s=p.at_s, seed=int(p.facts["seed"]))
-        rows = np.repeat(np.arange(len(outcome.requests)), outcome.decisions.counts)
-        order, driver = outcome.requests.column("order")[rows], outcome.decisions.ids
-        holders, orders, _ = self.dispatch.offers.holding()
-        made = np.isin(order, orders)  # it waited before, so whoever has it now is who was chosen
-        wanted = ~made & ~np.isin(driver, self._present())
-        columns = {"order": order[made], "driver": driver[made], "wanted": driver[wanted], "busy": np.unique(holders)}
-        return Parcel("decided", p.at_s, columns)
-
-    def _tell(self, p: Parcel) -> Parcel:
-        answers = self.dispatch.tell_all(Messages(**p.columns), at_s=p.at_s)
-        return Parcel("told", p.at_s, {"reasons": answers.reasons, "busy": np.unique(self.dispatch.offers.holding()[0])})
-
-    def _lend(self, p: Parcel) -> Parcel:
-        """Let drivers go whom nothing holds; says for each whether he is out of this log now."""
-        drivers = p.columns["driver"]
-        held = np.isin(drivers, self.dispatch.offers.holding()[0])
-        self._say("left", drivers[~held], str(p.facts["key"]), p.at_s)
-        return Parcel("lent", p.at_s, {"free": ~held})
-
-    def _adopt(self, p: Parcel) -> Parcel:
-        self._say("came", p.columns["driver"], str(p.facts["key"]), p.at_s)
-        return Parcel("adopted", p.at_s)
-
-    def _say(self, kind: str, drivers: Ints, key: str, at_s: float) -> None:
-        if not len(drivers):
-            return
-        answers = self.dispatch.tell([Message(f"{kind}:{d}:{key}", kind, -1, d) for d in drivers.tolist()], at_s=at_s)
-        for driver, answer in zip(drivers.tolist(), answers):
-            if not answer.done:
-                raise EngineLost(f"driver {driver} could not be said to have {kind}: {answer.reason}.")
-            self._here[driver] = kind == "came"
-        self._ids = None
+    def facts(self) -> dict[str, Any]:
+        """As a parcel tells it."""
+        return {"greedy": self.greedy, "version": self.version, "overrides": dict(self.overrides)}
 
 
 @dataclass(frozen=True, slots=True)
 class Windowed:
-    """What a window of all shards made: offers as columns (offers,), and how many drivers changed their shard."""
+    """What a window of all shards made.
 
-    order: Ints
-    driver: Ints
+    Args:
+        made: The offers, columns (offers,): `order`, `driver`, `pickup_s`, `likely`, `lat`, `lon`, `drop_lat`, `drop_lon`.
+        moved: How many drivers changed their shard.
+        waiting: How many orders were decided.
+        fallbacks: Step -> shards in which its fallback answered.
+    """
+
+    made: Columns
     moved: int
+    waiting: int = 0
+    fallbacks: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def order(self) -> Ints:
+        """Orders that were offered, shape (offers,)."""
+        return self.made["order"]
+
+    @property
+    def driver(self) -> Ints:
+        """Whom each was offered to, shape (offers,)."""
+        return self.made["driver"]
+
+
+_MADE = ("order", "driver", "pickup_s", "likely", "lat", "lon", "drop_lat", "drop_lon")
 
 
 class Front:
@@ -212,19 +98,20 @@ class Front:
         regions: Whose a place is.
         halo_m: How far beyond its border a shard sees drivers.
         plane: Map that degrees are laid on.
+        name: Of this front alone, also after a restart at the same moment: the keys of drivers' moves begin with it.
 
     Raises:
         BadInput: more or fewer links than regions have shards.
     """
 
-    def __init__(self, links: Sequence[Link], regions: Regions, plane: Plane, *, halo_m: float = 1500.0) -> None:
+    def __init__(self, links: Sequence[Link], regions: Cut, plane: Plane, *, halo_m: float = 1500.0, name: str = "") -> None:
         if len(links) != regions.shards:
             raise BadInput(f"there are {len(links)} links for {regions.shards} shards; wanted one each.")
         self._links, self._regions, self._plane, self._halo_m = links, regions, plane, halo_m
         self.owner: dict[int, int] = {}
         self._order: dict[int, int] = {}
         self._busy: dict[int, set[int]] = {shard: set() for shard in range(len(links))}
-        self._moves = 0
+        self._moves, self.name = 0, name
 
     def enrol(self, drivers: Drivers, lat: NDArray[np.float64], lon: NDArray[np.float64], *, at_s: float) -> None:
         """Add drivers, each to the shard of his place, and learn from the logs who is elsewhere already, and which orders there are."""
@@ -272,37 +159,99 @@ class Front:
         self._order.update(zip(orders.ids.tolist(), shard.tolist()))
         return new
 
-    def window(self, *, at_s: float, seed: int = 0) -> Windowed:
+    def window(self, *, at_s: float, seed: int = 0, how: How | None = None) -> Windowed:
         """Every shard decides, side by side; drivers whom a neighbour's order wants change over where they are free."""
-        answers = self._all(Parcel("window", at_s, facts={"seed": seed}))
+        answers = self._all(Parcel("window", at_s, facts={"seed": seed, **(how or How()).facts()}))
         wanted: dict[int, int] = {}
+        fallbacks: dict[str, int] = {}
         for s, answer in enumerate(answers):
             self._busy[s] = set(answer.columns["busy"].tolist())
             for driver in answer.columns["wanted"].tolist():
                 wanted.setdefault(driver, s)
-        order, driver = (np.concatenate([a.columns[name] for a in answers]) for name in ("order", "driver"))
-        return Windowed(order, driver, self._move(wanted, at_s))
+            for step, count in answer.facts["fallbacks"].items():
+                fallbacks[step] = fallbacks.get(step, 0) + count
+        made = {name: np.concatenate([a.columns[name] for a in answers]) for name in _MADE}
+        waiting = sum(a.facts["waiting"] for a in answers)
+        return Windowed(made, self._move(wanted, at_s), waiting, fallbacks)
+
+    def gone(self, drivers: Ints, *, at_s: float) -> None:
+        """Nobody finds these drivers until they are seen again."""
+        self._all(Parcel("gone", at_s, {"driver": drivers}))
 
     def tell(self, messages: Sequence[Message], *, at_s: float) -> list[int]:
-        """Messages about orders, each to its order's shard; the reason's number for each (0 = done), as `ledger.REASONS` counts."""
-        alone = [m.kind for m in messages if m.kind in ("left", "came")]
-        if alone:
+        """As `tell_all`, for a few; the reason's number for each (0 = done), as `ledger.REASONS` counts."""
+        return self.tell_all(Messages.of(messages), at_s=at_s).reasons.tolist() if messages else []
+
+    def tell_all(self, messages: Messages, *, at_s: float) -> Answers:
+        """Messages about orders, each to its order's shard.
+
+        Raises:
+            BadInput: a driver leaves or comes, which shards say of those who change over; nothing was told.
+        """
+        alone = messages.kind[np.isin(messages.kind, (LEAVE, COME))]
+        if len(alone):
             raise BadInput(
-                f"a message is {alone[0]!r}, which shards say of drivers who change over; give drivers shifts and breaks instead."
+                f"a message is {KINDS[alone[0]]!r}, which shards say of drivers who change over; give drivers shifts and breaks instead."
             )
-        shard = np.array([self._order.get(m.order, 0) for m in messages], dtype=np.int64)
-        reasons = np.zeros(len(messages), dtype=np.int64)
-        parts = [(s, np.flatnonzero(shard == s)) for s in range(len(self._links))]
-        parts = [(s, rows) for s, rows in parts if len(rows)]
+        shard = np.array([self._order.get(order, 0) for order in messages.order.tolist()], dtype=np.int64)
+        reasons, ended = np.zeros(len(messages), dtype=np.uint8), list[NDArray[np.int64]]()
+        parts = [(s, np.flatnonzero(shard == s)) for s in np.unique(shard).tolist()]
         parcels: list[tuple[int, Parcel]] = []
         for s, rows in parts:
-            m = Messages.of([messages[i] for i in rows.tolist()])
+            m = messages.take(rows)
             columns = {"keys": m.keys, "kind": m.kind, "order": m.order, "driver": m.driver, "offer": m.offer}
             parcels.append((s, Parcel("tell", at_s, columns)))
         for (s, rows), answer in zip(parts, self._some(parcels)):
-            reasons[rows] = answer.columns["reasons"]
-            self._busy[s] = set(answer.columns["busy"].tolist())
-        return reasons.tolist()
+            c = answer.columns
+            reasons[rows] = c["reasons"]
+            ended.append(np.stack([rows[c["row"]], c["order"], c["driver"], c["offer"]], axis=1))
+            self._busy[s] = set(c["busy"].tolist())
+        over = np.concatenate([np.zeros((0, 4), dtype=np.int64), *ended])
+        return Answers(reasons, *over[np.argsort(over[:, 0], kind="stable")].T)
+
+    def say(self, kind: str, columns: Columns, *, at_s: float) -> None:
+        """Tell every shard what holds for all: `block` (pairs), `carry` (loads), in the place of what was told before; or `earn`."""
+        self._all(Parcel(kind, at_s, columns))
+
+    def ready(self, orders: Ints, merchants: Ints, ready_s: NDArray[np.float64], *, at_s: float) -> NDArray[np.bool_]:
+        """Note when orders were ready, each in its shard's log; true where the order is known, shape (orders,)."""
+        shard = np.array([self._order.get(order, 0) for order in orders.tolist()], dtype=np.int64)
+        parts = [(s, np.flatnonzero(shard == s)) for s in np.unique(shard).tolist()]
+        parcels = [
+            (s, Parcel("ready", at_s, {"order": orders[rows], "merchant": merchants[rows], "ready_s": ready_s[rows]}))
+            for s, rows in parts
+        ]
+        known = np.zeros(len(orders), dtype=np.bool_)
+        for (_, rows), answer in zip(parts, self._some(parcels)):
+            known[rows] = answer.columns["known"]
+        return known
+
+    def states(self, orders: Ints) -> list[Held]:
+        """How orders stand, in the order asked; state `unknown` where one was never placed, or was forgotten."""
+        shard = np.array([self._order.get(order, 0) for order in orders.tolist()], dtype=np.int64)
+        parts = [(s, np.flatnonzero(shard == s)) for s in np.unique(shard).tolist()]
+        found: dict[int, Held] = {}
+        for (_, rows), answer in zip(
+            parts, self._some([(s, Parcel("states", 0.0, {"order": orders[rows]})) for s, rows in parts])
+        ):
+            found.update(zip(rows.tolist(), held_of(answer.columns)))
+        return [found[row] for row in range(len(orders))]
+
+    def standing(self, driver: int) -> list[tuple[int, Held]]:
+        """The orders that were offered to a driver or are with him."""
+        answers = self._all(Parcel("standing", 0.0, {"driver": np.array([driver])}))
+        return [pair for a in answers for pair in zip(a.columns["order"].tolist(), held_of(a.columns))]
+
+    def everybody(self) -> Columns:
+        """All that stands, columns (standing,) `of` (the driver), `order`, `state`; and `waiting_ids`, `_lat`, `_lon`, `_placed_s` of what waits."""
+        answers = self._all(Parcel("standing", 0.0, facts={"everybody": True}))
+        return {name: np.concatenate([a.columns[name] for a in answers]) for name in answers[0].columns}
+
+    def why(self, order: int, *, at_s: float | None = None) -> Why:
+        """Why an order was decided as it was, in its last window or the last one up to `at_s`; `NothingHere` where it is in none that is kept."""
+        if order not in self._order:
+            raise NothingHere(f"order {order} is unknown: it was never placed here, or ended long ago and was forgotten.")
+        return why_of(self._ask(self._order[order], Parcel("why", 0.0, facts={"order": order, "at_s": at_s})).facts)
 
     def _move(self, goals: Mapping[int, int], at_s: float) -> int:
         """Let drivers go where they are free, then give them to their new shards; each step is in a log before the next is begun."""
@@ -328,7 +277,7 @@ class Front:
     def _key(self, at_s: float) -> str:
         """A name of its own for each step: a driver may go and come back within one moment."""
         self._moves += 1
-        return f"{at_s!r}:{self._moves}"
+        return f"{self.name}:{at_s!r}:{self._moves}"
 
     def _ask(self, shard: int, parcel: Parcel) -> Parcel:
         return self._some([(shard, parcel)])[0]
@@ -342,11 +291,16 @@ class Front:
 
     def _some(self, parcels: Sequence[tuple[int, Parcel]]) -> list[Parcel]:
         """Every answer is taken before an error goes on: the next question must not meet an old answer."""
-        for s, parcel in parcels:
-            self._links[s].send(parcel)
-        answers: list[Parcel] = []
         failed: RialtoError | None = None
-        for s, _ in parcels:
+        sent: list[int] = []
+        for s, parcel in parcels:
+            try:
+                self._links[s].send(parcel)
+                sent.append(s)
+            except RialtoError as e:
+                failed = failed or e
+        answers: list[Parcel] = []
+        for s in sent:
             try:
                 answers.append(self._links[s].answer())
             except RialtoError as e:
@@ -354,3 +308,10 @@ class Front:
         if failed is not None:
             raise failed
         return answers
+
+
+def held_of(columns: Columns) -> list[Held]:
+    """How orders stand, out of a parcel's columns."""
+    names = [*STATES, *(["unknown"] * (UNKNOWN - len(STATES) + 1))]
+    rows = zip(*(columns[name].tolist() for name in ("state", "driver", "offer", "until_s", "request", "since_s")))
+    return [Held(names[state], *rest) for state, *rest in rows]

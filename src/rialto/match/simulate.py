@@ -227,10 +227,12 @@ class _Run:
             expire_s=o["time_s"] + o["patience_s"],
             drop_lat=o["dropoff_lat"],
             drop_lon=o["dropoff_lon"],
+            **{name: o[name] for name in ("volume_l",) if name in o},
         )
 
     def _progress(self, at_s: float, waiting: set[int]) -> None:
         trips = self.sim.trips()
+        self._ready(trips, at_s)
         messages: list[Message] = []
         for kind, column in (("picked_up", "picked_s"), ("delivered", "delivered_s")):
             new = (trips[column] > self.told_s) & (trips[column] <= at_s)
@@ -241,6 +243,12 @@ class _Run:
         messages += [Message(f"left:{i}", "cancelled", i) for i in gone if self.dispatch.offers.state(i).state == "waiting"]
         self.waiting = waiting
         self.dispatch.tell(messages, at_s=at_s)
+
+    def _ready(self, trips: Columns, at_s: float) -> None:
+        """At the pick-up the merchant tells since when the order was ready; a simulation without merchants tells nothing."""
+        if "ready_s" in trips:
+            new = (trips["picked_s"] > self.told_s) & (trips["picked_s"] <= at_s) & np.isfinite(trips["ready_s"])
+            self.dispatch.offers.ready(trips["order"][new], trips["merchant"][new], trips["ready_s"][new], at_s=at_s)
 
     def _answers(self, answers: Columns, at_s: float) -> None:
         if not answers:

@@ -251,18 +251,9 @@ class Track:
             return np.full(len(ids), np.nan)
         return np.clip(1.0 - an_hour[self._known(ids)] / mean, -1.0, 1.0)
 
-    def idle_s(self, ids: NDArray[np.int64], *, now_s: float) -> NDArray[np.float64]:
-        """Seconds since each driver was last freed, shape (ids,)."""
-        return now_s - self._idle_since[self._known(ids)]
-
     def shift_end_s(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """When each driver must be free of orders, shape (ids,), s; inf = open."""
         return self._fleet.shift_end_s[self._known(ids)]
-
-    def home(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """x_m and y_m of each driver's home, shape (ids,) each; NaN = unknown."""
-        slots, (x_m, y_m) = self._known(ids), self._homes
-        return x_m[slots], y_m[slots]
 
     def _known(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         known, slots = self.slots(ids)

@@ -1,4 +1,4 @@
-"""Drives read from the log of offers: from each order's pick-up to its delivery, as the state machine took them."""
+"""Drives and kitchens read from the log of offers: from pick-up to delivery, and from placing to ready, as the state machine took them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.match.eta import Trips
-from rialto.match.ledger import DELIVER, PICK_UP
-from rialto.match.offers.columns import ColumnLedger
-from rialto.match.offers.entries import Entry, decode
+from rialto.match.jobs import JobLog
+from rialto.match.prep import Kitchen, under_way
 from rialto.ports import EventLog
 
-__all__ = ["Logged", "trips_logged"]
-
-_CHUNK = 256
-_PLACE = ("lat", "lon", "drop_lat", "drop_lon")
+__all__ = ["Logged", "Prepared", "prep_logged", "trips_logged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,46 +47,45 @@ def trips_logged(log: EventLog) -> Logged:
     Cost:
         One pass over the log; memory by its orders.
     """
-    ledger = ColumnLedger()
-    places: dict[int, NDArray[np.float64]] = {}
-    picked: dict[int, float] = {}
-    done: dict[int, tuple[float, int]] = {}
-    start = 0
-    while events := log.read(start, _CHUNK):
-        for _, event in events:
-            entry = decode(event)
-            answers = ledger.apply(entry).answers
-            if entry.kind == "placed" and len(answers):
-                _place(entry, answers, places)
-            elif entry.kind == "told" and len(answers):
-                _follow(entry, answers, picked, done)
-        start = events[-1][0] + 1
-    return _rows(places, picked, done)
-
-
-def _place(entry: Entry, answers: NDArray[np.int64], places: dict[int, NDArray[np.float64]]) -> None:
-    rows = np.flatnonzero(answers == 1)
-    at = np.stack([np.asarray(entry.columns[name], dtype=np.float64)[rows] for name in _PLACE], axis=1)
-    for order, place in zip(entry.columns["ids"][rows].tolist(), at):
-        places.setdefault(order, place)
-
-
-def _follow(entry: Entry, answers: NDArray[np.int64], picked: dict[int, float], done: dict[int, tuple[float, int]]) -> None:
-    taken = answers == 0
-    for kind, order, driver in zip(*(entry.columns[name][taken].tolist() for name in ("kind", "order", "driver"))):
-        if kind == PICK_UP:
-            picked.setdefault(order, entry.at_s)
-        elif kind == DELIVER:
-            done.setdefault(order, (entry.at_s, driver))
-
-
-def _rows(places: dict[int, NDArray[np.float64]], picked: dict[int, float], done: dict[int, tuple[float, int]]) -> Logged:
-    told = [o for o in done if o in places and o in picked]
-    ends = np.array([places[o] for o in told]).reshape(-1, 4)
-    began_s = np.array([picked[o] for o in told], dtype=np.float64)
-    took_s = np.array([done[o][0] for o in told], dtype=np.float64) - began_s
+    source = JobLog(log)
+    jobs = source.more()
+    ends = np.stack([jobs.lat, jobs.lon, jobs.drop_lat, jobs.drop_lon], axis=1)
+    took_s = jobs.delivered_s - jobs.picked_s
     used = np.isfinite(ends).all(axis=1) & (took_s > 0.0)
-    trips = Trips(ends[used, :2], ends[used, 2:], began_s[used], took_s[used])
-    orders = np.array(told, dtype=np.int64)
-    drivers = np.array([done[o][1] for o in told], dtype=np.int64)
-    return Logged(trips, orders[used], drivers[used], len(places.keys() - done.keys()), len(done) - int(used.sum()))
+    trips = Trips(ends[used, :2], ends[used, 2:], jobs.picked_s[used], took_s[used])
+    return Logged(trips, jobs.order[used], jobs.driver[used], source.placed - len(jobs), len(jobs) - int(used.sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Orders of a log of which their merchants told when they were ready.
+
+    Args:
+        orders: What is known of each, a row an order, in order of delivery.
+        ready_s: Seconds from placing it until it was ready, shape (orders,), above 0.
+        untold: Delivered orders of which nobody told, or that were ready before they were placed.
+    """
+
+    orders: Kitchen
+    ready_s: NDArray[np.float64]
+    untold: int
+
+
+def prep_logged(log: EventLog) -> Prepared:
+    """Read from the log of offers when orders were ready, as `Offers.ready` wrote it: what `prep.train` learns from.
+
+    What a merchant told last of an order, before it was delivered, counts.
+
+    Raises:
+        EngineLost: the log is none of offers.
+
+    Cost:
+        One pass over the log; memory by its orders.
+    """
+    jobs = JobLog(log).more()
+    took_s = jobs.ready_s - jobs.placed_s
+    used = np.isfinite(took_s) & (took_s > 0.0)
+    merchant, placed_s = jobs.merchant[used], jobs.placed_s[used]
+    busy = under_way(merchant, placed_s)
+    kitchen = Kitchen(merchant, placed_s, jobs.value_cents[used], jobs.volume_l[used], busy)
+    return Prepared(kitchen, took_s[used], len(jobs) - int(used.sum()))

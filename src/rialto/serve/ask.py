@@ -14,7 +14,20 @@ from rialto.errors import BadInput, known
 from rialto.find.catalogue import Catalogue
 from rialto.find.records import Selections
 
-__all__ = ["SORTS", "Ask", "Sort", "asked", "check_facets", "named", "shown_words"]
+__all__ = [
+    "MOST_PAGE",
+    "MOST_RESULTS",
+    "MOST_SHOPPER",
+    "MOST_SIZE",
+    "MOST_TEXT",
+    "SORTS",
+    "Ask",
+    "Sort",
+    "asked",
+    "check_facets",
+    "named",
+    "shown_words",
+]
 
 Sort = Literal["relevance", "price_up", "price_down", "newest", "rating"]
 SORTS: Mapping[Sort, str] = dict(
@@ -25,7 +38,10 @@ SORTS: Mapping[Sort, str] = dict(
 Rewritten = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 _RANGE = "range."
 _LIMIT = 200  # things ticked at most
-_DEEPEST = 10_000  # results up to the end of a page
+MOST_TEXT, MOST_SHOPPER = 10_000, 200
+"""Characters of what is typed, and of the shop's id of who asks."""
+MOST_PAGE, MOST_SIZE, MOST_RESULTS = 10_000, 100, 10_000
+"""Pages, results a page, and results up to a page's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +150,7 @@ def shown_words(text: str) -> str:
 
 def asked(
     request: Request,
-    q: Annotated[str, Query(max_length=10_000, description="What a shopper typed; empty browses.")] = "",
+    q: Annotated[str, Query(max_length=MOST_TEXT, description="What a shopper typed; empty browses.")] = "",
     select: Annotated[
         list[str] | None,
         Query(max_length=_LIMIT, description="Ticked values, `FACET:VALUE`: `brand:Acme`, `category:Shoes/Boots`."),
@@ -148,15 +164,18 @@ def asked(
         ),
     ] = None,
     in_stock: Annotated[bool, Query(description="Leave out what is sold out.")] = False,
-    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
-    size: Annotated[int, Query(ge=1, le=100, description="Results a page.")] = 24,
+    page: Annotated[int, Query(ge=1, le=MOST_PAGE)] = 1,
+    size: Annotated[int, Query(ge=1, le=MOST_SIZE, description="Results a page.")] = 24,
     sort: Annotated[Sort, Query()] = "relevance",
     exact: Annotated[bool, Query(description="Search for the words as typed, every rewrite undone.")] = False,
     undo: Annotated[
         list[Rewritten] | None, Query(max_length=50, description="Ids of rewrites that are not to be made; `all` makes none.")
     ] = None,
     shopper: Annotated[
-        str, Query(max_length=200, description="The shop's own id of who asks, for what is known of them; kept as a pseudonym.")
+        str,
+        Query(
+            max_length=MOST_SHOPPER, description="The shop's own id of who asks, for what is known of them; kept as a pseudonym."
+        ),
     ] = "",
     explain: Annotated[bool, Query(description="Tell why each result stands where it stands.")] = False,
 ) -> Ask:
@@ -169,8 +188,8 @@ def asked(
     if len(pairs) > _LIMIT:
         raise BadInput(f"{len(pairs)} ranges are asked for; wanted {_LIMIT} at most.")
     chosen = Selections(ticked, {facet: _ends(facet, value) for facet, value in pairs}, in_stock)
-    if page * size > _DEEPEST:
-        raise BadInput(f"page {page} of {size} results is asked for; wanted at most {_DEEPEST} results up to its end.")
+    if page * size > MOST_RESULTS:
+        raise BadInput(f"page {page} of {size} results is asked for; wanted at most {MOST_RESULTS} results up to its end.")
     return Ask(shown_words(q), chosen, page, size, sort, explain, exact, tuple(dict.fromkeys(undo or ())), shopper)
 
 

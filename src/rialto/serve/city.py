@@ -11,8 +11,14 @@ from fastapi.templating import Jinja2Templates
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from rialto.app.city import LiveCity
+from rialto.app.logged_day import LoggedDay
 from rialto.app.scenes import STATES, Scene
+from rialto.app.sharded_fleet import ShardedFleet
 from rialto.app.systems import Systems
+from rialto.app.termed_fleet import TermedFleet
+from rialto.match.hexagons import cells_of, counted, middles
+from rialto.match.hexagons import told as names_of
 from rialto.match.why import Rival
 from rialto.serve.encoded import sent
 
@@ -29,6 +35,42 @@ At = Annotated[
 ]
 
 
+Day = Annotated[
+    str | None, Query(max_length=10, description="A day of the logs, YYYY-MM-DD in UTC, instead of what is going on; see `days`.")
+]
+Resolution = Annotated[int, Query(ge=0, le=15, description="Of the H3 cells: 8 is half a kilometre an edge.")]
+
+
+MaybeResolution = Annotated[
+    int | None, Query(ge=0, le=15, description="Also tell the H3 cell of each place, of this resolution.")
+]
+
+
+class Days(BaseModel):
+    """Days that can be looked at again."""
+
+    days: list[str] = Field(description="YYYY-MM-DD, UTC, rising.")
+
+
+class HexCell(BaseModel):
+    """An H3 cell with somebody in it."""
+
+    cell: str = Field(description="Its name, 15 hexadecimal digits.")
+    lat: float
+    lon: float
+    free: int
+    busy: int
+    waiting: int
+
+
+class Hexes(BaseModel):
+    """The map at one moment, by H3 cell."""
+
+    at_s: float
+    resolution: int
+    cells: list[HexCell] = Field(description="Those with the most orders waiting first.")
+
+
 class Driver(BaseModel):
     """A driver on the map."""
 
@@ -39,6 +81,7 @@ class Driver(BaseModel):
     age_s: float | None = Field(description="Age of the position; null where it is reckoned, not measured.")
     order: int | None = Field(default=None, description="The order that the driver has, or is asked for.")
     goal: tuple[float, float] | None = Field(default=None, description="Latitude and longitude of where he is going with it.")
+    cell: str | None = Field(default=None, description="The H3 cell that he is in, where `resolution` is asked for.")
 
 
 class Order(BaseModel):
@@ -48,6 +91,7 @@ class Order(BaseModel):
     lat: float
     lon: float
     waits_s: float
+    cell: str | None = Field(default=None, description="The H3 cell of its pick-up, where `resolution` is asked for.")
 
 
 class Offer(BaseModel):
@@ -119,24 +163,52 @@ def router(systems: Systems, templates: Jinja2Templates) -> APIRouter:
     """Routes under /city, and those of /api/match that the page asks."""
     routes = APIRouter(tags=["match"])
 
+    def shown(day: str | None) -> LoggedDay | LiveCity | TermedFleet | ShardedFleet:
+        return systems.city if day is None else systems.days.day(day)
+
     @routes.get("/city", response_class=HTMLResponse, include_in_schema=False)
-    def page(request: Request) -> Response:
-        city = systems.city
+    def page(request: Request, day: Day = None) -> Response:
+        city = shown(day)
         lat, lon = city.centre
-        fleet = systems.engines.settings.fleet.on
-        data = {"here": "city", "lat": lat, "lon": lon, "radius_m": city.radius_m, "fleet": fleet}
+        fleet = day is not None or systems.engines.settings.fleet.on
+        data = {
+            "here": "city",
+            "lat": lat,
+            "lon": lon,
+            "radius_m": city.radius_m,
+            "fleet": fleet,
+            "day": day or "",
+            "days": systems.days.known(),
+        }
         return templates.TemplateResponse(request, "city.html", data)
 
+    @routes.get("/api/match/days")
+    def days() -> Days:
+        """The days of the fleet's logs, which `snapshot`, `moments` and `why` tell of with `day`; none where a made-up city is shown."""
+        return Days(days=systems.days.names())
+
     @routes.get("/api/match/snapshot", response_model=CityNow)
-    def snapshot(at_s: At = None) -> Response:
-        """Where everybody is now or was at a moment of the last hour, who waited, and the forty offers before it."""
-        city = systems.city
-        return sent(picture(city.scene(at_s), city.centre, city.radius_m))
+    def snapshot(at_s: At = None, day: Day = None, resolution: MaybeResolution = None) -> Response:
+        """Where everybody is now, or was at a moment of the last hour or of a logged day; who waited, and the forty offers before it."""
+        city = shown(day)
+        told = picture(city.scene(at_s), city.centre, city.radius_m)
+        if resolution is not None:
+            for rows in (told["drivers"], told["orders"]):
+                places = np.array([(r["lat"], r["lon"]) for r in rows], dtype=np.float64).reshape(-1, 2)
+                for row, name in zip(rows, names_of(cells_of(places[:, 0], places[:, 1], resolution))):
+                    row["cell"] = name
+        return sent(told)
+
+    @routes.get("/api/match/cells")
+    def hexes(resolution: Resolution = 8, at_s: At = None, day: Day = None) -> Hexes:
+        """Drivers and waiting orders counted by H3 cell, as `snapshot` counts them by square; 502 where `h3` is not installed."""
+        scene = shown(day).scene(at_s)
+        return Hexes(at_s=scene.at_s, resolution=resolution, cells=_hexes(scene, resolution))
 
     @routes.get("/api/match/moments")
-    def moments() -> Moments:
-        """The moments of the last hour that `snapshot` can show, and how busy it was."""
-        kept = systems.city.moments()
+    def moments(day: Day = None) -> Moments:
+        """The moments of the last hour, or of a logged day, that `snapshot` can show, and how busy it was."""
+        kept = shown(day).moments()
         return Moments(
             at_s=[m.at_s for m in kept],
             busy=[m.busy for m in kept],
@@ -145,9 +217,9 @@ def router(systems: Systems, templates: Jinja2Templates) -> APIRouter:
         )
 
     @routes.get("/api/match/why/{order}")
-    def why(order: Annotated[int, Path(ge=0, lt=2**63)], at_s: At = None) -> Reasons:
-        """Why an order was decided as it was in its last window, of a fleet in the last one up to `at_s`."""
-        w = systems.city.why(order, at_s=at_s)
+    def why(order: Annotated[int, Path(ge=0, lt=2**63)], at_s: At = None, day: Day = None) -> Reasons:
+        """Why an order was decided as it was in its last window, of a fleet or a logged day in the last one up to `at_s`."""
+        w = shown(day).why(order, at_s=at_s)
         return Reasons(
             order=w.order, at_s=w.at_s, text=w.text(), chosen=_compared(w.chosen) if w.chosen else None,
             rivals=[_compared(r) for r in w.rivals], removed=dict(w.removed), margin_s=_finite(w.margin_s), instead=w.instead,
@@ -156,8 +228,23 @@ def router(systems: Systems, templates: Jinja2Templates) -> APIRouter:
     return routes
 
 
+def _hexes(scene: Scene, resolution: int) -> list[HexCell]:
+    d, o = scene.drivers, scene.orders
+    lat, lon = (np.concatenate([d[n], o[n]]).astype(np.float64) for n in ("lat", "lon"))
+    of = np.concatenate([np.where(d["state"] == 0, 0, np.where(d["state"] < 4, 1, 3)), np.full(len(o["id"]), 2)])
+    names = ("free", "busy", "waiting")
+    found = counted(cells_of(lat, lon, resolution), **{name: (of == i).astype(np.float64) for i, name in enumerate(names)})
+    rows = zip(
+        names_of(found.cells),
+        *(m.tolist() for m in middles(found.cells)),
+        *(found.columns[n].astype(int).tolist() for n in names),
+    )
+    cells = [HexCell(cell=c, lat=a, lon=b, free=f, busy=y, waiting=w) for c, a, b, f, y, w in rows if f or y or w]
+    return sorted(cells, key=lambda c: (-c.waiting, -c.free, c.cell))
+
+
 def _finite(value: float) -> float | None:
-    return value if abs(value) < float("inf") else None
+    return value if abs(value) < float("inf") else None  # NaN is none either
 
 
 def _compared(r: Rival) -> Compared:
@@ -176,7 +263,7 @@ def picture(scene: Scene, centre: tuple[float, float], radius_m: float) -> dict[
         "orders": [
             {"id": i, "lat": a, "lon": b, "waits_s": w} for i, a, b, w in zip(*(o[n][first].tolist() for n in ("id", "lat", "lon", "waits_s")))
         ],
-        "offers": [{"order": r.order, "driver": r.driver, "at_s": r.at_s, "pickup_s": r.pickup_s} for r in scene.offers],
+        "offers": [{"order": r.order, "driver": r.driver, "at_s": r.at_s, "pickup_s": _finite(r.pickup_s)} for r in scene.offers],
         "counts": {**dict(zip(STATES, counts)), "waiting": len(o["id"]), "silent": scene.silent},
         "left_out": len(d["id"]) - len(some) + len(o["id"]) - len(first),
         "cells": _cells(scene, centre, radius_m),

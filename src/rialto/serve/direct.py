@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from collections.abc import Callable
+from time import thread_time
+from typing import cast
 from urllib.parse import parse_qsl
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rialto.serve.ask import SORTS, Ask, Sort, shown_words
+from rialto.errors import RialtoError
+from rialto.serve.ask import MOST_PAGE, MOST_RESULTS, MOST_SHOPPER, MOST_SIZE, MOST_TEXT, SORTS, Ask, Sort, shown_words
+from rialto.serve.problems import HEADERS
 
 __all__ = ["Direct", "plain"]
 
-_MOST_TEXT, _MOST_SHOPPER, _MOST_PAGE, _MOST_SIZE = 10_000, 200, 10_000, 100
-_DEEPEST = 10_000
 _KNOWN = frozenset({"q", "page", "size", "sort", "shopper"})
+_HEADERS = [(b"content-type", b"application/json"), *((n.lower().encode(), v.encode()) for n, v in HEADERS.items())]
+_QUICK_S = 0.015  # searches that take longer have a thread, and nobody waits for them
+_SHARE = 0.05  # of the latest search in the pace
 
 
 def plain(query: bytes) -> Ask | None:
@@ -45,10 +48,10 @@ def plain(query: bytes) -> Ask | None:
     if len(given) < len(pairs) or not _KNOWN.issuperset(given):
         return None
     text, shopper, sort = given.get("q", ""), given.get("shopper", ""), given.get("sort", "relevance")
-    page, size = _number(given.get("page", "1"), _MOST_PAGE), _number(given.get("size", "24"), _MOST_SIZE)
-    if len(text) > _MOST_TEXT or len(shopper) > _MOST_SHOPPER or sort not in SORTS or not page or not size:
+    page, size = _number(given.get("page", "1"), MOST_PAGE), _number(given.get("size", "24"), MOST_SIZE)
+    if len(text) > MOST_TEXT or len(shopper) > MOST_SHOPPER or sort not in SORTS or not page or not size:
         return None
-    if page * size > _DEEPEST:
+    if page * size > MOST_RESULTS:
         return None
     return Ask(shown_words(text), page=page, size=size, sort=cast("Sort", sort), shopper=shopper)
 
@@ -60,15 +63,49 @@ def _number(text: str, most: int) -> int:
     return number if (number := int(text)) <= most else 0
 
 
-class Direct(APIRoute):
-    """A route whose endpoint takes nothing but an `ask`, which is called at once with a plain one; others are read by the framework."""
+class Direct:
+    """ASGI middleware: answers plain searches before any framework looks at them, in the event loop itself while they are quick.
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """As the framework's, with plain searches before it; one thread hand-over a request."""
-        slow, endpoint = super().get_route_handler(), cast("Callable[..., Response]", self.endpoint)
+    A search is almost all interpreter: threads that search at once wait for one another more than they search. So it runs where its
+    request is read, without a hand-over. One that may wait (for a server, a shopper's profile, a change that is being written) or
+    takes long (a cross-encoder, a large catalogue) has a thread, so that nobody else waits with it. What fails is asked again of the
+    framework, which says why.
 
-        async def handle(request: Request) -> Response:
-            ask = plain(cast("bytes", request.scope["query_string"]))
-            return await slow(request) if ask is None else await run_in_threadpool(endpoint, ask=ask)
+    Args:
+        app: The framework's application.
+        answer: The answer to a search, as JSON.
+        inline: Whether a search may run in the event loop now.
+        path: Where searches are asked for.
+    """
 
-        return handle
+    def __init__(self, app: ASGIApp, *, answer: Callable[[Ask], bytes], inline: Callable[[], bool], path: str) -> None:
+        self._app, self._answer, self._inline, self._path = app, answer, inline, path
+        self._pace_s = 0.0  # of late, in processor time of the thread
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        ask = None
+        if scope["type"] == "http" and scope["path"] == self._path and scope["method"] == "GET":
+            ask = plain(scope["query_string"])
+        body = None if ask is None else await self._answered(ask)
+        if body is None:
+            await self._app(scope, receive, send)
+            return
+        headers = [*_HEADERS, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answered(self, ask: Ask) -> bytes | None:
+        try:
+            if not ask.shopper and self._pace_s < _QUICK_S and self._inline():
+                return self._timed(ask)
+            return await run_in_threadpool(self._timed, ask)
+        except RialtoError:
+            return None
+
+    def _timed(self, ask: Ask) -> bytes:
+        start = thread_time()
+        try:
+            return self._answer(ask)
+        finally:
+            self._pace_s += _SHARE * (thread_time() - start - self._pace_s)

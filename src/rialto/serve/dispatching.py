@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field
 
 from rialto.match.ledger import KINDS
 from rialto.match.offers import Messages, keys_of
-from rialto.match.records import Drivers, Orders, Pings, Plane
+from rialto.match.records import CAPACITY, Drivers, Orders, Pings, Plane
 from rialto.match.track import Judged
 from rialto.serve.rows import NAMED, Column, Fault, Rows
 
 __all__ = [
-    "ANSWERS", "CODES", "DRIVERS", "ORDERS", "POSITIONS", "AnswerOut", "BadRowOut", "Told", "drivers_of", "judged", "messages_of",
-    "orders_of", "pings_of", "told",
+    "ANSWERS", "BLOCKED", "CODES", "DRIVERS", "EARNINGS", "LOADS", "ORDERS", "POSITIONS", "READY", "AnswerOut", "BadRowOut", "Told",
+    "drivers_of", "judged", "keys_given", "messages_of", "orders_of", "pings_of", "told",
 ]  # fmt: skip
 
 NEWEST_S = 1e11
@@ -78,6 +78,30 @@ ANSWERS = [
     Column("offer", "whole", _ID, 0, default=-1),
 ]
 """Of what drivers and customers say."""
+
+BLOCKED = [
+    Column("customer", "whole", _ID, 0),
+    Column("driver", "whole", _ID, 0),
+    Column("barred", "whole", "1 to keep them apart, 0 to let them meet again", 0, 1, 1),
+]
+"""Of pairs that must not meet."""
+
+LOADS = [Column("driver", "whole", _ID, 0), *(Column(n, "number", "a number of 0 or more", 0.0, 1e9, 0.0) for n in CAPACITY)]
+"""Of what drivers have on board."""
+
+EARNINGS = [
+    Column("key", "text", "a printable text of 1 to 200 characters", default=""),
+    Column("driver", "whole", _ID, 0),
+    Column("cents", "whole", "cents, a whole number of 0 to a million million", 0, 10**12),
+]
+"""Of what drivers were paid."""
+
+READY = [
+    Column("order", "whole", _ID, 0),
+    Column("merchant", "whole", _ID, 0),
+    Column("ready_s", "number", _SECONDS, 0, NEWEST_S),
+]
+"""Of when orders were ready."""
 
 CODES = (
     "done", "unknown_order", "order_waiting", "order_offered", "order_assigned", "order_picked_up", "order_delivered", "order_cancelled",
@@ -225,15 +249,21 @@ def _once(rows: Rows, ids: NDArray[np.int64]) -> None:
     rows.refuse(again, "id", "twice", "each id once in a batch; the first one goes in")
 
 
+def keys_given(rows: Rows, *, key: str = "") -> list[str]:
+    """A key for each row: its own, or the batch's and its place; refuses the rows that have neither."""
+    keys = [k or (f"{key}#{row}" if key else "") for row, k in enumerate(rows.columns["key"].tolist(), 1)]
+    no_key = np.array([not k for k in keys], dtype=np.bool_)
+    rows.refuse(no_key, "key", "no_key", "a key in each row, or the header Idempotency-Key: a repeat must not act twice")
+    return keys
+
+
 def messages_of(rows: Rows, *, key: str = "") -> Messages:
     """The messages of the good rows; refuses those without a key, a kind that is said here, or whom they are about."""
     c = rows.columns
     kinds: list[str] = c["kind"].tolist()
-    keys = [k or (f"{key}#{row}" if key else "") for row, k in enumerate(c["key"].tolist(), 1)]
     wrong = np.array([k not in KINDS or k == "expired" for k in kinds], dtype=np.bool_)
     rows.refuse(wrong, "kind", "unknown_kind", ANSWERS[1].wanted)
-    no_key = np.array([not k for k in keys], dtype=np.bool_)
-    rows.refuse(no_key, "key", "no_key", "a key in each row, or the header Idempotency-Key: a repeat must not act twice")
+    keys = keys_given(rows, key=key)
     alone = np.array([k in ("left", "came") for k in kinds], dtype=np.bool_)
     rows.refuse((c["order"] < 0) & ~alone, "order", "no_order", _ID)
     needed = np.array([k != "cancelled" for k in kinds], dtype=np.bool_)

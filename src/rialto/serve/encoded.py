@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 from fastapi.responses import Response
-from pydantic_core import to_json
 
 from rialto.find.category import CategoryPage
 from rialto.find.records import Facet, FacetValue, Product, SearchPage
 
-__all__ = ["category_data", "found_data", "lines_data", "product_data", "sent"]
+__all__ = ["as_json", "category_data", "found_data", "lines_data", "product_data", "sent"]
 
 Label = Callable[[Facet, FacetValue], str]
 """How a line of a facet reads."""
 
 
+def as_json(data: object) -> bytes:
+    """Data whose names are texts as JSON; a number that is not finite is null."""
+    return orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
 def sent(data: object) -> Response:
     """Data as a JSON response; a number that is not finite is null."""
-    return Response(to_json(data, inf_nan_mode="null"), media_type="application/json")
+    body = orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    return Response(body, media_type="application/json")
 
 
 def product_data(p: Product) -> dict[str, Any]:
@@ -35,13 +41,13 @@ def product_data(p: Product) -> dict[str, Any]:
 
 
 def found_data(
-    found: SearchPage, product: Callable[[int], Mapping[str, Any]], label: Label, reasons: list[dict[str, Any]]
+    found: SearchPage, product: Callable[[int], orjson.Fragment], label: Label, reasons: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """A page of results as `Found` describes it.
 
     Args:
         found: The page.
-        product: A product's data by its number, made once.
+        product: A product by its number, as JSON that is made once.
         label: How facet lines read.
         reasons: Why each result stands where it stands, where it was asked for.
     """

@@ -15,8 +15,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from rialto.app.fleet import Decided, Fleet
+from rialto.app.fleet import Decided
+from rialto.app.sharded_fleet import ShardedFleet, ShardWindow
 from rialto.app.systems import Systems
+from rialto.app.termed_fleet import TermedFleet
 from rialto.errors import BadInput, NothingHere
 from rialto.match.ledger import REASONS, Held
 from rialto.match.offers import Message, Messages
@@ -37,12 +39,15 @@ from rialto.serve.dispatching import (
     told,
 )
 from rialto.serve.encoded import sent
-from rialto.serve.rows import ARROW, Column, read_rows
+from rialto.serve.rows import ARROW, described, read_rows
 
 __all__ = ["router"]
 
 _KEYS_KEPT = 10_000
 _MOST_LISTED = 10_000
+
+AnyFleet = TermedFleet | ShardedFleet
+AnyWindow = Decided | ShardWindow
 
 Id = Annotated[int, Path(ge=0, lt=2**63)]
 Key = Annotated[
@@ -115,7 +120,7 @@ def router(systems: Systems, clock: Callable[[], float]) -> APIRouter:
     routes = APIRouter(tags=["fleet"], prefix="/api/match")
     repeats = _Repeats()
 
-    @routes.post("/drivers", response_model=Told, openapi_extra=_body("Driver", DRIVERS))
+    @routes.post("/drivers", response_model=Told, openapi_extra=described("Driver", DRIVERS))
     async def enrol(request: Request) -> Response:
         """Enrol drivers, or renew them; a bad row is named and the rest goes in. A repeat changes nothing."""
         fleet, body, kind = systems.fleet, await request.body(), _kind(request)
@@ -129,7 +134,7 @@ def router(systems: Systems, clock: Callable[[], float]) -> APIRouter:
 
         return await run_in_threadpool(work)
 
-    @routes.post("/positions", response_model=Told, openapi_extra=_body("Position", POSITIONS))
+    @routes.post("/positions", response_model=Told, openapi_extra=described("Position", POSITIONS))
     async def positions(request: Request) -> Response:
         """Take positions, one or many; each row is counted under what became of it, and those refused are named."""
         fleet, body, kind = systems.fleet, await request.body(), _kind(request)
@@ -140,7 +145,7 @@ def router(systems: Systems, clock: Callable[[], float]) -> APIRouter:
 
         return await run_in_threadpool(work)
 
-    @routes.post("/orders", response_model=Told, openapi_extra=_body("Order", ORDERS))
+    @routes.post("/orders", response_model=Told, openapi_extra=described("Order", ORDERS))
     async def place(request: Request, key: Key = "") -> Response:
         """Place orders, one or many. An order's number, or its key, makes it one order however often it is sent: a repeat is `known`."""
         fleet, body, kind = systems.fleet, await request.body(), _kind(request)
@@ -172,7 +177,7 @@ def router(systems: Systems, clock: Callable[[], float]) -> APIRouter:
         """What is offered to a driver now, and what he has."""
         return DriverOffers(driver=driver, offers=[_state(order, held) for order, held in systems.fleet.standing(driver)])
 
-    @routes.post("/answers", response_model=Answered, openapi_extra=_body("Answer", ANSWERS))
+    @routes.post("/answers", response_model=Answered, openapi_extra=described("Answer", ANSWERS))
     async def answers(request: Request, key: Key = "") -> Response:
         """Act on what drivers and customers say, each once by its key; what may not be done any more is answered with the reason."""
         fleet, body, kind = systems.fleet, await request.body(), _kind(request)
@@ -206,7 +211,7 @@ def router(systems: Systems, clock: Callable[[], float]) -> APIRouter:
             raise NothingHere(
                 f"there is no window at {window!r}; windows are kept for an hour. Ask with `since_s` for those there are."
             )
-        some, rows = list[Decided](), 0
+        some, rows = list[AnyWindow](), 0
         for d in kept:
             if some and rows + len(d.orders) > _MOST_LISTED:
                 break
@@ -255,18 +260,6 @@ def _kind(request: Request) -> str:
     return request.headers.get("content-type", "")
 
 
-def _body(title: str, columns: list[Column]) -> dict[str, Any]:
-    """The description of a body: an object, a list of them, or an Arrow stream of the same columns."""
-    types = {"whole": "integer", "number": "number", "text": "string"}
-    fields = {c.name: {"type": types[c.kind], "description": c.wanted} for c in columns}
-    row = {"title": title, "type": "object", "properties": fields, "required": [c.name for c in columns if c.default is None]}
-    content = {
-        "application/json": {"schema": {"anyOf": [row, {"type": "array", "items": row}]}},
-        ARROW: {"schema": {"type": "string", "format": "binary", "description": "The same fields as columns."}},
-    }
-    return {"requestBody": {"required": True, "content": content}}
-
-
 def _finite(value: float) -> float | None:
     return value if abs(value) < float("inf") else None
 
@@ -282,7 +275,7 @@ def _state(order: int, held: Held) -> OrderState:
     )
 
 
-def _answered(fleet: Fleet, messages: Messages, places: list[int], size: int, bad: list[BadRowOut]) -> Answered:
+def _answered(fleet: AnyFleet, messages: Messages, places: list[int], size: int, bad: list[BadRowOut]) -> Answered:
     """Act on messages and answer each by its row; rows that were left out stand among the answers too."""
     given = fleet.tell(messages)
     each = [AnswerOut(row=row, done=r == 0, code=CODES[r], reason=REASONS[r]) for row, r in zip(places, given.reasons.tolist())]
@@ -297,11 +290,11 @@ def _answered(fleet: Fleet, messages: Messages, places: list[int], size: int, ba
     )
 
 
-def _window(d: Decided) -> WindowOut:
+def _window(d: AnyWindow) -> WindowOut:
     return WindowOut(at_s=d.at_s, waiting=d.waiting, offered=len(d.orders))
 
 
-def _listed(fleet: Fleet, windows: list[Decided]) -> list[dict[str, Any]]:
+def _listed(fleet: AnyFleet, windows: list[AnyWindow]) -> list[dict[str, Any]]:
     """The windows' assignments as `Assignment` describes them."""
     out = list[dict[str, Any]]()
     for d in windows:
@@ -317,7 +310,7 @@ def _listed(fleet: Fleet, windows: list[Decided]) -> list[dict[str, Any]]:
     return out
 
 
-def _stream(windows: list[Decided]) -> bytes:
+def _stream(windows: list[AnyWindow]) -> bytes:
     """The windows' assignments as an Arrow IPC stream: at_s, order, driver, pickup_s, accepts."""
     whole, number = pa.int64(), pa.float64()
     schema = pa.schema([("at_s", number), ("order", whole), ("driver", whole), ("pickup_s", number), ("accepts", number)])

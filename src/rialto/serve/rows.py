@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from rialto.errors import BadInput, known
 
-__all__ = ["ARROW", "MOST_ROWS", "Column", "Fault", "Rows", "read_rows"]
+__all__ = ["ARROW", "MOST_ROWS", "Column", "Fault", "Rows", "described", "read_rows"]
 
 ARROW = "application/vnd.apache.arrow.stream"
 """Media type of an Arrow IPC stream."""
@@ -108,6 +108,18 @@ class Rows:
     def of(self, name: str) -> NDArray[Any]:
         """A column's good rows."""
         return self.columns[name][self.good]
+
+
+def described(title: str, columns: Sequence[Column]) -> dict[str, Any]:
+    """The description of a body: an object, a list of them, or an Arrow stream of the same columns."""
+    types = {"whole": "integer", "number": "number", "text": "string"}
+    fields = {c.name: {"type": types[c.kind], "description": c.wanted} for c in columns}
+    row = {"title": title, "type": "object", "properties": fields, "required": [c.name for c in columns if c.default is None]}
+    content = {
+        "application/json": {"schema": {"anyOf": [row, {"type": "array", "items": row}]}},
+        ARROW: {"schema": {"type": "string", "format": "binary", "description": "The same fields as columns."}},
+    }
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _short(value: object) -> str:

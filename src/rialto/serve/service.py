@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from rialto import __version__
 from rialto.app.systems import Systems
 from rialto.find.records import join_path, split_path
-from rialto.serve import aisle, ask, city, desk, fleet, index, problems, rules, shop, shown, studio
+from rialto.serve import aisle, ask, city, desk, fleet, fleet_terms, index, problems, rules, shop, shown, studio
 from rialto.serve.guard import Guard
 
 __all__ = ["create"]
@@ -62,15 +62,18 @@ def create(systems: Systems, *, clock: Callable[[], float] = time.time) -> FastA
     templates = _templates()
     problems.install(app, templates, systems.states)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    app.include_router(shop.router(systems, templates, clock))
+    front = shop.storefronts(systems, clock)
+    app.include_router(shop.router(front, templates))
     app.include_router(rules.router(systems))
     app.include_router(index.router(systems))
     app.include_router(desk.router(systems, templates, clock))
     app.include_router(city.router(systems, templates))
     app.include_router(fleet.router(systems, clock))
+    app.include_router(fleet_terms.router(systems, clock))
     app.include_router(studio.router(systems, templates, clock))
     _state(app, systems)
     app.add_middleware(Guard)
+    app.add_middleware(shop.direct(systems, front))  # the outermost: what it answers itself has the headers of the guard
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     def home(request: Request) -> Response:

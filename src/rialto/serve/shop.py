@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel, Field
+from starlette.types import ASGIApp
 
 from rialto.app.secret import shopper_key
 from rialto.app.systems import Systems
@@ -19,10 +20,13 @@ from rialto.serve import aisle, shown
 from rialto.serve.answers import CategoryOut, Counted, FacetsOut, Found, Happened, ProductOut, SuggestionOut, Told
 from rialto.serve.ask import Ask, asked
 from rialto.serve.direct import Direct
-from rialto.serve.encoded import category_data, found_data, lines_data, sent
+from rialto.serve.encoded import as_json, category_data, found_data, lines_data, sent
 from rialto.serve.storefront import Counter, Storefront
 
-__all__ = ["router"]
+__all__ = ["SEARCH", "direct", "router", "storefronts"]
+
+SEARCH = "/api/find/search"
+"""Where searches are asked for."""
 
 Asked = Annotated[Ask, Depends(asked)]
 
@@ -33,9 +37,8 @@ class Forgotten(BaseModel):
     forgotten: bool = Field(description="False where the service keeps no profiles at all.")
 
 
-def router(systems: Systems, templates: Jinja2Templates, clock: Callable[[], float]) -> APIRouter:
-    """Routes under /shop and /api/find; times come from `clock`, seconds since 1970."""
-    front = _front(systems, clock)
+def router(front: Callable[[], Storefront], templates: Jinja2Templates) -> APIRouter:
+    """Routes under /shop and /api/find."""
     routes = APIRouter(tags=["find"])
     _pages(routes, front, templates)
     _api(routes, front)
@@ -43,8 +46,11 @@ def router(systems: Systems, templates: Jinja2Templates, clock: Callable[[], flo
     return routes
 
 
-def _front(systems: Systems, clock: Callable[[], float]) -> Callable[[], Storefront]:
-    """The storefront of the shop that is there now, made when first asked for; `EngineBusy` before the shop is built."""
+def storefronts(systems: Systems, clock: Callable[[], float]) -> Callable[[], Storefront]:
+    """The storefront of the shop that is there now, made when first asked for; `EngineBusy` before the shop is built.
+
+    Times come from `clock`, seconds since 1970.
+    """
     held: list[Storefront] = []
     lock, settings = Lock(), systems.engines.settings
     # Where lists are drawn anew for each request, to tell place from taste, none is given again.
@@ -103,19 +109,33 @@ def _pages(routes: APIRouter, front: Callable[[], Storefront], templates: Jinja2
         return Response(body, media_type=shown.media_type(body), headers=headers)
 
 
+def direct(systems: Systems, front: Callable[[], Storefront]) -> Callable[[ASGIApp], ASGIApp]:
+    """What answers plain searches before the framework looks at them."""
+    settings = systems.engines.settings
+    here = settings.url("text").scheme == "local" and settings.url("vectors").scheme in ("local", "flat")
+
+    def answer(ask: Ask) -> bytes:
+        store = front()
+        return as_json(_found(store.find(ask), store))
+
+    def inline() -> bool:
+        return here and systems.searches_at_once
+
+    return lambda app: Direct(app, answer=answer, inline=inline, path=SEARCH)
+
+
 def _found(found: SearchPage, store: Storefront) -> dict[str, Any]:
     money = shown.money_of(store)
     reasons = [r.model_dump() for r in shown.told(found, store).results] if found.explain else []
-    return found_data(found, store.product_data, lambda f, v: shown.line_label(f, v, money), reasons)
+    return found_data(found, store.product_json, lambda f, v: shown.line_label(f, v, money), reasons)
 
 
 def _api(routes: APIRouter, front: Callable[[], Storefront]) -> None:
+    @routes.get(SEARCH, response_model=Found)
     def search(ask: Asked) -> Response:
         """Search: a page of results with facets and rewrites; it is written to the decision log under `request`."""
         store = front()
         return sent(_found(store.find(ask), store))
-
-    routes.add_api_route("/api/find/search", search, response_model=Found, methods=["GET"], route_class_override=Direct)
 
     @routes.get("/api/find/category/{path:path}", response_model=CategoryOut)
     def category(path: str, ask: Asked) -> Response:

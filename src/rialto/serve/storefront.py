@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Any
+
+from orjson import Fragment
 
 from rialto.app.decisions import Decisions
 from rialto.app.shop import Shop
@@ -19,7 +20,7 @@ from rialto.find.suggest import Suggestion
 from rialto.serve.again import Again
 from rialto.serve.answers import Happened
 from rialto.serve.ask import Ask, check_facets
-from rialto.serve.encoded import product_data
+from rialto.serve.encoded import as_json, product_data
 from rialto.spine.log import Feedback
 from rialto.spine.pipeline import Outcome
 
@@ -63,8 +64,8 @@ class Storefront:
         self.shop, self._counter, self._pages = shop, counter, shop.pages
         self._again = Again(counter.keep_s)
         self.picture = lru_cache(maxsize=_PICTURES)(shop.picture)
-        self.product_data: Callable[[int], Mapping[str, Any]] = lru_cache(maxsize=_PRODUCTS)(
-            lambda number: product_data(shop.search.product(number))
+        self.product_json: Callable[[int], Fragment] = lru_cache(maxsize=_PRODUCTS)(
+            lambda number: Fragment(as_json(product_data(shop.search.product(number))))
         )
 
     @cached_property

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -56,6 +58,7 @@ class DecisionLog:
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
+        self._thread: ThreadPoolExecutor | None = None
 
     def write(self, outcomes: Sequence[Outcome]) -> NDArray[np.int64]:
         """Write outcomes durably and return their offsets, shape (outcomes,); each is one event of kind `decision`.
@@ -67,6 +70,24 @@ class DecisionLog:
     def write_records(self, records: Sequence[Recorded]) -> NDArray[np.int64]:
         """Write records as `write` does; `rialto.spine.together` makes few of many."""
         return self._events.append([_event(r) for r in records])
+
+    def write_beside(self, make: Callable[[], Sequence[Recorded]]) -> Future[NDArray[np.int64]]:
+        """Make records and write them by a thread of this log's own, in the order of the calls, while the caller goes on.
+
+        They are durable once the future's `result()` has returned, which raises what writing raised: a caller that owes anybody the
+        record asks for it before it answers.
+
+        Example:
+            >>> from pathlib import Path
+            >>> from tempfile import TemporaryDirectory
+            >>> from rialto.local.events import LocalEvents
+            >>> with TemporaryDirectory() as folder:
+            ...     DecisionLog(LocalEvents(Path(folder))).write_beside(lambda: []).result().tolist()
+            []
+        """
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="rialto-log")
+        return self._thread.submit(lambda: self.write_records(make()))
 
     def write_feedback(self, feedback: Sequence[Feedback]) -> NDArray[np.int64]:
         """Write feedback durably and return the offsets, shape (feedback,)."""
@@ -98,10 +119,17 @@ class DecisionLog:
 
 
 def _event(record: Recorded) -> Event:
-    body = encode(record)
-    times = record.requests.time_s
-    when = float(times.max()) if len(times) else 0.0
-    return Event(blake2b(body, digest_size=_SUM).hexdigest(), record.pipeline, DECISION, when, body)
+    """The record as an event, named by what was asked when, what was chosen, and the check sums of all the rest, which is most of it."""
+    parts, r = _encoded(record), record.requests
+    named = blake2b(digest_size=_SUM)
+    for piece in (parts[0], r.ids.tobytes(), r.time_s.tobytes(), parts[3], *_sums(parts)):
+        named.update(piece)
+    when = float(r.time_s.max()) if len(r) else 0.0
+    return Event(named.hexdigest(), record.pipeline, DECISION, when, _behind(parts))
+
+
+def _sums(parts: Sequence[bytes]) -> list[bytes]:
+    return [crc32(p).to_bytes(4, "little") + len(p).to_bytes(8, "little") for p in parts]
 
 
 def encode(record: Recorded) -> bytes:
@@ -115,6 +143,10 @@ def encode(record: Recorded) -> bytes:
         >>> decode(encode(r)).requests.column("q").tolist()
         ['a']
     """
+    return _behind(_encoded(record))
+
+
+def _encoded(record: Recorded) -> list[bytes]:
     r, c, d = record.requests, record.seen, record.decisions
     head = {"pipeline": record.pipeline, "seed": record.seed, "versions": dict(record.versions), "fallbacks": record.fallbacks,
             "late": len(record.late)} | ({} if record.whole else {"whole": False})  # fmt: skip
@@ -125,7 +157,12 @@ def encode(record: Recorded) -> bytes:
     parts.append(_packed(chosen))
     for late in record.late:
         parts += [_packed({"counts": late.counts}), _packed({"ids": late.ids} | {f"c:{k}": v for k, v in late.columns.items()})]
-    return b"".join(len(p).to_bytes(8, "little") + p for p in parts)
+    return parts
+
+
+def _behind(parts: Sequence[bytes]) -> bytes:
+    """All parts, each behind its length."""
+    return b"".join(piece for p in parts for piece in (len(p).to_bytes(8, "little"), p))
 
 
 def decode(body: bytes) -> Recorded:

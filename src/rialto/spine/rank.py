@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from rialto.records import Candidates, Context, Requests
 from rialto.spine.features import Features
 from rialto.spine.params import Param
+from rialto.threads import spread
 
 __all__ = ["BEHIND", "Phase", "behind", "best", "best_plain", "previous_score", "settle", "sink"]
 
 _SORTED = 64  # rows of a single request from which on a sort is quicker than a heap
+
+_GRAIN = 1024  # requests worth a call
 
 BEHIND = 1e6
 """How far behind those that a phase with a depth orders, the others stand."""
@@ -147,20 +150,24 @@ def settle(rows: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.f
         start = at
 
 
-@nb.njit(cache=True, nogil=True)
 def _best(
     offsets: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.float64], keep: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    requests = len(offsets) - 1
-    out = np.zeros(requests + 1, dtype=np.int64)
-    for b in range(requests):
-        out[b + 1] = out[b] + min(max(keep[b], 0), offsets[b + 1] - offsets[b])
-    rows = np.empty(out[requests], dtype=np.int64)
-    for b in range(requests):
-        size = out[b + 1] - out[b]
-        if size:
-            _pick(offsets[b], offsets[b + 1], ids, scores, rows[out[b] : out[b + 1]])
+    out = np.zeros(len(offsets), dtype=np.int64)
+    np.cumsum(np.minimum(np.maximum(keep, 0), offsets[1:] - offsets[:-1]), out=out[1:])
+    rows = np.empty(out[-1], dtype=np.int64)
+    spread(lambda low, high: _picked(low, high, offsets, ids, scores, out, rows), len(keep), grain=_GRAIN)
     return rows, out
+
+
+@nb.njit(cache=True, nogil=True)
+def _picked(
+    low: int, high: int, offsets: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.float64], out: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> None:  # fmt: skip
+    for b in range(low, high):
+        if out[b + 1] > out[b]:
+            _pick(offsets[b], offsets[b + 1], ids, scores, rows[out[b] : out[b + 1]])
 
 
 @nb.njit(cache=True, nogil=True)

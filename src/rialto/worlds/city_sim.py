@@ -166,10 +166,12 @@ class CitySim:
         return {name: np.concatenate([part[name] for part in parts]) for name in _ANSWERS}
 
     def trips(self) -> Columns:
-        """Orders that were taken, columns (taken,): order, driver, accepted_s, picked_s, delivered_s (NaN where not yet)."""
+        """Orders that were taken, columns (taken,): order, driver, merchant, accepted_s, ready_s, picked_s, delivered_s (NaN where not yet)."""
         rows = np.flatnonzero(self._driver >= 0)
         times = {name: column[rows] for name, column in self._times.items()}
-        return {"order": self._orders["id"][rows], "driver": self._driver[rows], **times}
+        ready_s = self._orders["time_s"][rows] + self._orders["prep_s"][rows]
+        made = {"merchant": self._orders["merchant"][rows], "ready_s": np.where(ready_s <= self.time_s, ready_s, np.nan)}
+        return {"order": self._orders["id"][rows], "driver": self._driver[rows], **made, **times}
 
     def report(self) -> SimReport:
         """What came of it so far."""

@@ -10,7 +10,7 @@ from rialto.find.query.accept import FEATURES, Acceptor
 from rialto.find.query.background import Background
 from rialto.find.query.channel import SpellingModel
 from rialto.find.query.edits import align, cost, edits, points
-from rialto.find.query.lexicon import Lexicon, Text
+from rialto.find.query.lexicon import Lexicon, Text, shape
 from rialto.find.query.nearby import Nearby
 from rialto.find.query.practice import train_speller
 from rialto.find.query.speller import Speller
@@ -176,6 +176,50 @@ def test_an_acceptor_believes_what_was_right_and_no_more_than_good_queries_bear(
     assert acceptor.careful(sure[:10]) is acceptor  # too few to tell
     with pytest.raises(BadInput, match="rows of"):
         Acceptor.fitted(x[:, :3], x[:, 0] < 0, believed=1.0)
+
+
+def test_a_word_only_heard_is_known_but_seldom_meant() -> None:
+    """A wide list holds mistypings beside names: what is typed may be one of its words, what is meant only a common one."""
+    heard = {"makita": 5e6, "stell": 3.0, "faucet": 9e5}
+    lexicon = Lexicon.of(
+        queries=Text.of([]), catalogue=Text.of([]), background=Background({"steel": 9e6, "stall": 9e5}, {}, heard)
+    )
+    speller = Speller(lexicon, SpellingModel.untrained())
+    assert speller.knows("stell") and "stell" in lexicon.index
+    meant = {after for typed in ("stelll", "makitta") for _, after in speller.ways(typed)[0]}
+    assert "makita" in meant and "steel" in meant and "stell" not in meant
+
+
+def test_a_list_of_words_heard_takes_its_share_from_the_language_alone() -> None:
+    asked = Text.of([("garden hose", 5.0)])
+    plain = Lexicon.of(queries=asked, catalogue=Text.of([]), background=Background({"steel": 10.0}))
+    wide = Lexicon.of(
+        queries=asked, catalogue=Text.of([]), background=Background({"steel": 10.0}, {}, {"steel": 1.0, "stele": 1.0})
+    )
+    assert wide.log_p[wide.index["hose"]] == pytest.approx(plain.log_p[plain.index["hose"]])
+    assert wide.log_p[wide.index["steel"]] < plain.log_p[plain.index["steel"]]
+    assert wide.checked[wide.index["steel"]] and not wide.checked[wide.index["stele"]]
+
+
+def test_what_is_spelt_like_a_word_looks_like_one() -> None:
+    lexicon = Lexicon.of(
+        queries=Text.of([]), catalogue=Text.of([]), background=Background({"hardware": 5.0, "software": 5.0, "warehouse": 5.0})
+    )
+    right, wrong = shape("hardware", lexicon.letters), shape("hrdawrae", lexicon.letters)
+    assert right[0] > wrong[0] and right[1] > wrong[1]
+    assert np.isfinite([*shape("é", lexicon.letters), *shape("", lexicon.letters)]).all()
+
+
+def test_mistyped_queries_said_to_be_good_teach_nothing(words: Background) -> None:
+    """Good queries hold a few mistypings; a speller told of enough pairs mends them though they were said to be right."""
+    held = sorted(w for w in words.words if len(w) > 4)
+    pairs = make_typos(held, np.ones(len(held)), count=400, seed=5)
+    typos = [typed for typed, _ in make_typos(held, np.ones(len(held)), count=12, seed=6)]
+    good = [f"{a} {b}" for a in held for b in held[::7]][:600]
+    speller = train_speller(Text.of([]), Text.of([(" ".join(held), 1.0)]), words, pairs, good=[*good, *typos])
+    mended = [speller.mend(t, believed=0.0)[0] != t for t in typos]
+    assert np.mean(mended) > 0.8
+    assert np.mean([speller.mend(q)[0] != q for q in good]) <= 0.02
 
 
 def test_every_way_to_change_a_text_has_finite_features(speller: Speller) -> None:

@@ -51,6 +51,34 @@ def test_order_goes_from_offer_to_delivery_and_frees_its_driver(offers: Offers) 
     assert offers.held() == {} and offers.freed().tolist() == [7] and offers.freed().tolist() == []
 
 
+def test_orders_come_back_as_they_were_placed_and_unknown_ones_are_left_out(list_log: Make, orders: Make) -> None:
+    offers = Offers(log := list_log())
+    offers.place(orders(0, 5, 9), key="p", at_s=0.0)
+    found = offers.orders(np.array([9, 3, 0]))
+    assert found.ids.tolist() == [9, 0] and found.placed_s.tolist() == orders(9, 0).placed_s.tolist()
+    assert len(offers.orders(np.zeros(0, dtype=np.int64))) == 0
+    assert one(offers, "cancelled", 0, -1) == ""
+    offers.snapshot(at_s=5.0)
+    assert Offers(log).orders(np.array([0, 5, 9])).ids.tolist() == [5, 9], (
+        "of one that ended before the snapshot its state alone is kept"
+    )
+    with pytest.raises(BadInput):
+        offers.orders(np.array([1.5]))
+
+
+def test_what_one_driver_holds_is_what_all_hold_of_him(offers: Offers, orders: Make) -> None:
+    offers.place(orders(*range(10, 60)), key="q", at_s=0.0)
+    chance = np.random.default_rng(1)
+    pairs = [(int(o), int(d)) for o, d in zip(chance.permutation(np.arange(10, 60)), chance.integers(7, 12, 50))]
+    ask(offers, *pairs, capacity=9)
+    for order, driver in pairs[::3]:
+        one(offers, "declined", order, driver)
+    drivers, held, numbers = offers.holding()
+    for driver in (7, 8, 9, 10, 11, 99):
+        of = drivers == driver
+        assert [c.tolist() for c in offers.holding_of(driver)] == [held[of].tolist(), numbers[of].tolist()]
+
+
 def test_declined_order_waits_again_and_is_not_offered_to_who_declined(offers: Offers) -> None:
     one(offers, "declined")
     assert offers.waiting().ids.tolist() == [1, 2]

@@ -17,10 +17,11 @@ from rialto.match.routes.check import distance, faults
 from rialto.match.routes.effort import Effort
 from rialto.match.routes.li_lim import Instance, parse_instance, read_instance, read_known
 from rialto.match.routes.live import Live, one_by_one
+from rialto.match.routes.pool import choose, note, pool_of
 from rialto.match.routes.practice import made_up, made_up_text
 from rialto.match.routes.records import Routes, Stops, Terms
 from rialto.match.routes.search_sheet import checked, insert_one
-from rialto.match.routes.sheet import lay, least_detour, place
+from rialto.match.routes.sheet import ANY, CHEAPEST, FIRST, Sheet, lay, least_detour, place, refresh
 from rialto.match.routes.solve import Solved, solve
 
 INF = float("inf")
@@ -62,15 +63,53 @@ def test_place_is_what_trying_every_place_finds(seed: int) -> None:
     table, pairs = checked(made.stops, made.terms, routes)
     sheet = lay(made.stops.block, table, routes.stops, routes.whole, routes.real, pairs, least_detour(table))
     for r in range(len(routes)):
-        found, i, j = place(sheet, r, 6, seeded(0), False)
+        found, i, j = place(sheet, r, 6, seeded(0), CHEAPEST)
         row = routes.of_row(r)
         assert found == pytest.approx(plainly_least(made, row, 6), abs=1e-6)
-        drawn, a, b = place(sheet, r, 6, seeded(seed), True)
-        assert np.isfinite(drawn) == np.isfinite(found)
+        drawn, a, b = place(sheet, r, 6, seeded(seed), ANY)
+        assert np.isfinite(drawn) == np.isfinite(found) == np.isfinite(place(sheet, r, 6, seeded(0), FIRST)[0])
         if np.isfinite(found):
             for at, to, more in ((i, j, found), (a, b, drawn)):
                 tried = [*row[:at], 12, *row[at : to - 1], 13, *row[to - 1 :]]
                 assert distance(made, [tried]) - distance(made, [row]) == pytest.approx(more, abs=1e-6)
+
+
+def sheet_of(made: Instance, rows: list[list[int]]) -> tuple[Sheet, Routes]:
+    """A sheet of an instance's fleet with these rows."""
+    fleet = made.fleet()
+    for r, row in enumerate(rows):
+        fleet.stops[r, : len(row)], fleet.whole[r, 0] = row, len(row)
+    table, pairs = checked(made.stops, made.terms, fleet)
+    return lay(made.stops.block, table, fleet.stops, fleet.whole, fleet.real, pairs, least_detour(table)), fleet
+
+
+def test_shorter_plan_is_put_together_from_routes_of_two_others() -> None:
+    far: list[str] = []
+    for k, x in enumerate((10, 12, -10, -12)):
+        far += [f"{2 * k + 1} {x} 0 1 0 900 0 0 {2 * k + 2}", f"{2 * k + 2} {x} 5 -1 0 900 0 {2 * k + 1} 0"]
+    made = parse_instance("\n".join(["4 10 1", "0 0 0 0 0 900 0 0 0", *far]) + "\n", "made")
+    good, bad = [[0, 1, 2, 3], [4, 5, 6, 7]], [[0, 1, 4, 5], [2, 3, 6, 7]]
+    sheet, _ = sheet_of(made, good)
+    pool = pool_of()
+    for r in range(2):
+        note(pool, sheet, r)
+    now, _ = sheet_of(made, bad)
+    found = choose(pool, now, np.array([0, 1]), seconds=None)
+    assert sorted(row.tolist() for row in found) == good
+    assert choose(pool, sheet, np.array([0, 1]), seconds=None) == []
+    now.whole[0, 1] = 1
+    assert choose(pool, now, np.array([0, 1]), seconds=None) == []
+
+
+def test_pool_forgets_the_oldest_routes_and_never_mixes_them_up() -> None:
+    made = made_up(3, orders=5)
+    sheet, _ = sheet_of(made, [])
+    pool = pool_of()._replace(stops=np.zeros(7, dtype=np.int32))
+    for order in (0, 1, 2, 3):
+        sheet.stops[0, :2], sheet.whole[0, 0] = [2 * order, 2 * order + 1], 2
+        refresh(sheet, 0)
+        note(pool, sheet, 0)
+    assert pool.noted.tolist() == [4, 7 + 2] and pool.stops[:2].tolist() == [6, 7]
 
 
 @settings(max_examples=25, deadline=None)

@@ -14,7 +14,8 @@ from rialto.spine.decide.assign.bids import State, bid, dual, total
 from rialto.spine.decide.assign.dense import grid, picked, tabled
 from rialto.spine.decide.assign.graph import bidders, slots, worth
 from rialto.spine.decide.assign.greedy import propose
-from rialto.spine.decide.assign.paths import solve
+from rialto.spine.decide.assign.mend import choose, sell
+from rialto.spine.decide.assign.paths import ANY, search, solve
 from rialto.spine.decide.assign.rows import Graph, build
 
 
@@ -158,3 +159,18 @@ def test_the_table_and_what_is_picked_from_it_are_what_numpy_says(p: Pairs) -> N
     rows, paid = tabled(*given_[:6])
     assert np.isclose(paid, plain.least_plain(p.request, p.ids, p.cost, p.wait))
     assert len(np.unique(p.request[rows])) == len(np.unique(p.ids[rows])) == len(rows)
+
+
+@settings(deadline=None)
+@given(pairs(), st.sampled_from([0.01, 0.5, 5.0]))
+def test_prices_that_are_nearly_right_are_mended_to_the_least_total(p: Pairs, step: float) -> None:
+    g = graph_of(p)
+    state = State.fresh(g)
+    bid(g, state, 150 * len(g.wait), step)
+    left = choose(g, state)
+    assert search(g, state, left, g.goods, ANY) == (0, True)
+    sell(g, state)
+    assert fits(g, state)
+    slack = 1e-9 * max(1.0, float(np.abs(p.cost).sum()))
+    assert abs(total(g, state.edge) - plain.least_plain(p.request, p.ids, p.cost, p.wait)) <= slack
+    assert abs(total(g, state.edge) - dual(g, state.v)) <= slack

@@ -145,6 +145,15 @@ def test_a_city_is_solved_as_near_the_least_as_the_docstring_says(drivers: int, 
     assert m.gap <= proved * least.total
 
 
+def test_a_city_with_as_many_drivers_as_orders_is_solved_exactly_and_alike_in_any_order() -> None:
+    w = plane(3000, 3000, 20)
+    w = w._replace(cost=np.rint(w.cost / 50.0))  # many costs alike
+    m, other = match(*w), shuffled(w, 4)
+    assert (m.solver, m.total) == ("exact", near(least_plain(*w[:4]), w))
+    assert m.gap == near(0.0, w)
+    assert chosen(w, m.rows) == chosen(other, match(*other).rows)
+
+
 @settings(deadline=None)
 @given(windows(most=80), st.integers(0, 99))
 def test_the_choice_is_the_same_whatever_the_order_of_the_batch(w: Window, seed: int) -> None:

@@ -17,6 +17,7 @@ FEATURES = (
     "cost", "context_known", "context_unknown", "likely", "typed_likely", "typed_unknown", "typed_checked", "typed_shop", "shop", "checked",
     "follows", "followed", "typed_follows", "typed_followed", "letters", "distance", "first", "last", "same_length", "same_letters", "undoubled",
     "sound", "plural", "words", "pieces", "others", "others_shop", "gap", "rank", "lead", "share", "glued", "by_stem", "per_word",
+    "taught", "ratio", "longer", "dear", "typed_shape", "typed_worst", "shape", "worst", "texts", "known_others", "odd",
 )  # fmt: skip
 _RIDGE = 1.0
 _STEPS = 9  # of a feature at most

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from rialto.find.query.accept import FEATURES
 from rialto.find.query.edits import edits, points
 from rialto.find.query.lattice import Edge
-from rialto.find.query.lexicon import Lexicon, follow_row
+from rialto.find.query.lexicon import Lexicon, follow_row, shape
 from rialto.find.terms import stem
 
 __all__ = ["changes"]
 
-_MOST = 2  # ways to change a piece that are looked at closely, the likeliest
+_MOST = 4  # ways to change a piece that are looked at closely, the likeliest
 _UNKNOWN = -22.0  # log P of a word that nothing knows
 _ALONE = 20.0  # lead of the only way
 _DOUBLE = re.compile(r"(.)\1+")
@@ -87,8 +87,20 @@ def _itself(e: Edge, typed: Sequence[tuple[str, int, int, bool]], before: int, a
 
 def _last(e: Edge, typed: Sequence[tuple[str, int, int, bool]], x: Lexicon) -> list[float]:
     span = typed[e.start : e.stop]
-    letters = sum(len(w) for w, _, _, _ in span)
-    return [span[0][3], any(n >= 0 and exact < 0 for _, n, exact, _ in span), letters / len(e.words)]
+    word, meant = "".join(w for w, _, _, _ in span), "".join(x.words[w] for w in e.words)
+    likely, numbers = min(float(x.log_p[w]) for w in e.words), [n for _, n, _, _ in span]
+    before = max(float(x.log_p[n]) for n in numbers) if min(numbers) >= 0 else _UNKNOWN
+    vouched, here = sum(_vouched(n, x) for _, n, _, _ in typed), sum(_vouched(n, x) for n in numbers)
+    return [
+        span[0][3], any(n >= 0 and exact < 0 for _, n, exact, _ in span), len(word) / len(e.words), e.taught, likely - before,
+        len(meant) - len(word), e.cost / max(len(word), 1), *shape(word, x.letters), *shape(meant, x.letters), len(typed),
+        (vouched - here) / max(len(typed) - len(span), 1), 1.0 - vouched / len(typed),
+    ]  # fmt: skip
+
+
+def _vouched(n: int, x: Lexicon) -> bool:
+    """Whether a dictionary or the shop holds a word: more than having heard it."""
+    return n >= 0 and bool(x.checked[n] or x.shop[n])
 
 
 def _follows(x: Lexicon, first: int, second: int | None) -> bool:

@@ -21,6 +21,7 @@ class Edge:
         words: Numbers of the words meant; (-1,) = what was typed, which is no known word.
         cost: -log P(typed | meant), and for an unknown word its own -log probability.
         text: What is written for it; None = what was typed.
+        taught: Share of the times that this was meant where the same was typed in training; 0 = never seen.
     """
 
     start: int
@@ -28,6 +29,7 @@ class Edge:
     words: tuple[int, ...]
     cost: float
     text: str | None = None
+    taught: float = 0.0
 
 
 def cheapest(edges: Sequence[Edge], pieces: int, lexicon: Lexicon) -> list[Edge]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from rialto.find.query.background import Background
 from rialto.find.terms import fold, stem
 
-__all__ = ["Lexicon", "Text", "follow", "follow_row", "words_of"]
+__all__ = ["Lexicon", "Text", "follow", "follow_row", "shape", "words_of"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _SHARE = {"queries": 0.35, "catalogue": 0.25, "background": 0.40}  # of the mixture; renormalised over the sources that hold words
+_HEARD = 0.5  # of the background's share, where there is a list of words heard
 _BACK = 8.0  # pseudo-occurrences of "any other word" behind a word
 _RARE = 5e-9  # probability of a known word that no source counts
-_MOST = 300_000  # words kept, the likeliest
+_UNSEEN = 0.05  # pseudo-occurrences of any letter behind two others
+_MOST = 500_000  # words kept, the likeliest
 
 
 def words_of(text: str) -> list[str]:
@@ -90,7 +92,15 @@ class Lexicon:
     def stems(self) -> Mapping[str, int]:
         """Stem -> its likeliest word."""
         order = np.argsort(self.log_p, kind="stable")
-        return {stem(self.words[i]): int(i) for i in order}
+        return {stem(self.words[i]): int(i) for i in order if self.checked[i] or self.shop[i]}
+
+    @cached_property
+    def letters(self) -> list[float]:
+        """log P(letter | the two before it) within words, of (first * 27 + second) * 27 + third; letter 0 is an end of the word."""
+        held = np.flatnonzero(self.checked | self.shop)
+        ls = np.array([0, 0, *_letters("  ".join(self.words[i] for i in held)), 0, 0])
+        count = np.bincount((ls[:-2] * 27 + ls[1:-1]) * 27 + ls[2:], minlength=27**3).reshape(27 * 27, 27) + _UNSEEN
+        return np.log(count / count.sum(axis=1, keepdims=True)).ravel().tolist()
 
     def follows(self, first: str, second: str) -> bool:
         """Whether a source holds `second` right behind `first`."""
@@ -116,12 +126,15 @@ class Lexicon:
     def of(cls, *, queries: Text, catalogue: Text, background: Background) -> Lexicon:
         """Mix the sources: each word's probability is the weighted mean of its shares of the sources."""
         sources = {"queries": queries, "catalogue": catalogue, "background": background}
-        totals = {k: sum(s.words.values()) for k, s in sources.items()}
-        held = sum(_SHARE[k] for k, t in totals.items() if t > 0) or 1.0
+        counts = {**{k: s.words for k, s in sources.items()}, "heard": background.heard}
+        totals = {k: sum(c.values()) for k, c in counts.items()}
+        share = {**_SHARE, "heard": _HEARD * _SHARE["background"] if background.heard else 0.0}
+        share["background"] -= share["heard"]
+        held = sum(share[k] for k, t in totals.items() if t > 0) or 1.0
         p: dict[str, float] = {}
-        for k, source in sources.items():
-            for word, count in source.words.items():
-                p[word] = p.get(word, _RARE) + _SHARE[k] / held * count / max(totals[k], 1e-9)
+        for k, words_of_it in counts.items():
+            for word, count in words_of_it.items():
+                p[word] = p.get(word, _RARE) + share[k] / held * count / max(totals[k], 1e-9)
         words = tuple(sorted(sorted(p, key=lambda w: (-p[w], w))[:_MOST]))
         index = {w: i for i, w in enumerate(words)}
         log_p = np.log([p[w] for w in words]) if words else np.zeros(0)
@@ -129,6 +142,17 @@ class Lexicon:
         checked = np.array([w in background.words for w in words], dtype=bool)
         back, pair, pair_log_p = _bigrams(sources, index, np.exp(log_p), held)
         return cls(words, log_p, shop, back, pair, pair_log_p, checked)
+
+
+def shape(word: str, letters: Sequence[float]) -> tuple[float, float]:
+    """Mean and least log P of a word's letters, each behind the two before it: how much it looks like a word of `Lexicon.letters`."""
+    ls = [0, 0, *_letters(word), 0]
+    p = [letters[(a * 27 + b) * 27 + c] for a, b, c in zip(ls, ls[1:], ls[2:])]
+    return sum(p) / len(p), min(p)
+
+
+def _letters(word: str) -> list[int]:
+    return [ord(c) - 96 if "a" <= c <= "z" else 0 for c in word]
 
 
 def _bigrams(

@@ -24,6 +24,11 @@ _UNKNOWN = 0.15  # share of the rarer words that the lexicon is not told of
 _ENOUGH = 200  # pairs from which a shop's own acceptor is learned
 _BELIEVED = 1.0  # least log-odds for a change to be made where too few good queries tell
 _MISTYPED = 1 / 3  # share of the made-up queries
+_PARTS = 4  # of a shop's pairs
+_MISTYPED_ODDS = 1.0  # log-odds from which a query said to be right is taken for a mistyped one
+_REAL = FEATURES.index(
+    "taught"
+)  # features from here on are learned from real mistypings alone: made-up ones are not like them there
 _COMMON = 5_000  # words that every lexicon knows
 
 
@@ -60,9 +65,9 @@ def train_acceptor(background: Background, model: SpellingModel, *, seed: int) -
     lexicon = Lexicon.of(queries=Text.of(()), catalogue=Text.of((p, 1.0) for p in told), background=known)
     speller = Speller(lexicon, model, acceptor=_blank())
     typed = [(mistype(p, rng) if rng.random() < _MISTYPED else p, p) for p in phrases[_PHRASES // 2 :]]
-    halves = [examples(speller, typed[h::2]) for h in (0, 1)]
+    halves = [_made_up(examples(speller, typed[h::2])) for h in (0, 1)]
     good = [np.array([a == b for a, b in typed[h::2]]) for h in (0, 1)]
-    made = _careful(halves, good)
+    made = _careful(halves, good, halves)
     return replace(made, believed=max(made.believed, _BELIEVED))  # shoppers use more unknown words than a made-up shop's
 
 
@@ -72,8 +77,9 @@ def train_speller(
 ) -> Speller:  # fmt: skip
     """A speller of a shop's words; `pairs` (as typed, as meant) teach it how its shoppers mistype, what they mean, and what to believe.
 
-    What to believe is learned on halves of the pairs that the lexicon and the error model were not told of, and of `good`, queries that are
-    right: so much that of these, or of what was meant, at most 1.8 % would be changed.
+    What to believe is learned on parts of the pairs that the lexicon and the error model were not told of, and of `good`, queries that are
+    right: so much that of these, or of what was meant, at most 1.8 % would be changed. A few queries of every log are mistyped all the same:
+    those that the other parts would mend with confidence teach nothing, though they still count among the 1.8 %.
     """
 
     def made(told: Sequence[tuple[str, str]], acceptor: Acceptor) -> Speller:
@@ -83,15 +89,15 @@ def train_speller(
 
     if len(pairs) < _ENOUGH:
         return made(pairs, Acceptor.default())
-    told = [[p for p in pairs if _half(p[1]) == h] for h in (0, 1)]
-    right = [[(q, q) for q in good if _half(q) == h] for h in (0, 1)]
-    seen, held = list[Examples](), list[NDArray[np.bool_]]()
-    for h in (0, 1):
-        shown = [*told[h], *((m, m) for _, m in told[h]), *right[h]]
-        seen.append(examples(made(told[1 - h], _blank()), shown))
-        first = 2 * len(told[h]) if right[h] else len(told[h])
-        held.append(np.arange(len(shown)) >= first)
-    return made(pairs, _careful(seen, held))
+    seen, held, doubted = list[Examples](), list[NDArray[np.bool_]](), list[NDArray[np.bool_]]()
+    for part in range(_PARTS):
+        mine = [p for p in pairs if _part(p[1]) == part]
+        right = [(q, q) for q in good if _part(q) == part]
+        shown = [*mine, *((m, m) for _, m in mine), *right]
+        seen.append(examples(made([p for p in pairs if _part(p[1]) != part], _blank()), shown))
+        held.append(np.arange(len(shown)) >= (2 * len(mine) if good else len(mine)))
+        doubted.append(np.arange(len(shown)) >= 2 * len(mine))
+    return made(pairs, _careful([_undoubted(seen, doubted, part) for part in range(_PARTS)], held, seen))
 
 
 Examples = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]
@@ -109,17 +115,40 @@ def examples(speller: Speller, pairs: Sequence[tuple[str, str]]) -> Examples:
     return np.concatenate(rows), np.array(right, dtype=bool), np.array(of, dtype=np.int64)
 
 
-def _careful(halves: Sequence[Examples], good: Sequence[NDArray[np.bool_]]) -> Acceptor:
-    """Learned from both halves; how much to believe from the `good` texts of each, by what the other half teaches."""
-    best = list[NDArray[np.float64]]()
-    for h in (0, 1):
-        x, _, of = halves[h]
-        other = Acceptor.fitted(halves[1 - h][0], halves[1 - h][1], believed=_BELIEVED)
-        top = np.full(len(good[h]), -np.inf)
-        np.maximum.at(top, of, other.log_odds(x))
-        best.append(top[good[h]])
-    x, right = np.concatenate([h[0] for h in halves]), np.concatenate([h[1] for h in halves])
-    return Acceptor.fitted(x, right, believed=_BELIEVED).careful(np.concatenate(best))
+def _made_up(seen: Examples) -> Examples:
+    """Without the features that made-up mistypings teach wrongly."""
+    x = seen[0].copy()
+    x[:, _REAL:] = 0.0
+    return x, seen[1], seen[2]
+
+
+def _careful(teaching: Sequence[Examples], good: Sequence[NDArray[np.bool_]], seen: Sequence[Examples]) -> Acceptor:
+    """Learned from all parts; how much to believe from the `good` texts of each as they were `seen`, by what the other parts teach."""
+    best = [_most(_taught(teaching, part), seen[part], len(good[part]))[good[part]] for part in range(len(seen))]
+    return _taught(teaching).careful(np.concatenate(best))
+
+
+def _taught(parts: Sequence[Examples], but: int = -1) -> Acceptor:
+    """Learned from all parts but one."""
+    x = np.concatenate([p[0] for at, p in enumerate(parts) if at != but])
+    return Acceptor.fitted(x, np.concatenate([p[1] for at, p in enumerate(parts) if at != but]), believed=_BELIEVED)
+
+
+def _most(acceptor: Acceptor, seen: Examples, texts: int) -> NDArray[np.float64]:
+    """Greatest log-odds of a change of each text, shape (texts,); -inf where there is none."""
+    top = np.full(texts, -np.inf)
+    np.maximum.at(top, seen[2], acceptor.log_odds(seen[0]))
+    return top
+
+
+def _undoubted(seen: Sequence[Examples], doubted: Sequence[NDArray[np.bool_]], part: int) -> Examples:
+    """A part without those of its `doubted` texts that the other parts would mend with confidence."""
+    x, right, of = seen[part]
+    if not doubted[part].any():
+        return seen[part]
+    mistyped = doubted[part] & (_most(_taught(seen, part), seen[part], len(doubted[part])) > _MISTYPED_ODDS)
+    kept = ~mistyped[of]
+    return x[kept], right[kept], of[kept]
 
 
 def _blank() -> Acceptor:
@@ -127,8 +156,8 @@ def _blank() -> Acceptor:
     return Acceptor(((),) * len(FEATURES), np.zeros(1 + len(FEATURES)), 0.0)
 
 
-def _half(text: str) -> int:
-    return blake2b(text.encode(), digest_size=1).digest()[0] % 2
+def _part(text: str) -> int:
+    return blake2b(text.encode(), digest_size=1).digest()[0] % _PARTS
 
 
 def _phrases(background: Background, rng: np.random.Generator) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -33,6 +33,7 @@ _UNKNOWN = (16.0, 1.4)  # cost of a word that nothing knows: at once, and for ea
 _WAYS = 10  # words near a word that are looked at
 _KEPT = 8_000  # words, and pairs of words, whose readings are kept
 _KEPT_TEXTS = 256  # texts whose readings are kept: one reading asks for the same more than once
+_HEARD = -15.0  # least log P of a word that may be meant though no dictionary and no text of the shop holds it
 _SHORT = -14.0  # least log P of a part of at most three letters
 _ALPHABETS = chr(0x0590)  # letters below this one belong to alphabets whose words stand between blanks
 
@@ -70,7 +71,9 @@ class Speller:
     ) -> None:
         self.lexicon, self.model, self.never = lexicon, model, frozenset(never)
         self.acceptor = acceptor or Acceptor.default()
+        self._meant = lexicon.checked | lexicon.shop | (lexicon.log_p > _HEARD)
         held = np.argsort(-lexicon.log_p, kind="stable")
+        held = held[self._meant[held]]
         held = held[[_spells(lexicon.words[i]) for i in held]] if len(held) else held
         self._near = Nearby.of([lexicon.words[i] for i in held], held.astype(np.int32))
         self._options = lru_cache(maxsize=_KEPT)(self._word_options)
@@ -115,7 +118,7 @@ class Speller:
         kept = [Edge(i, i + 1, (n,), 0.0 if n >= 0 else self._unknown(p.word)) for i, (p, n) in enumerate(zip(pieces, numbers))]
         ways = [e for i in range(len(pieces)) for e in self._edges(pieces, i)]
         dear = [self._change(p.word, n) for p, n in zip(pieces, numbers)]
-        priced = [Edge(e.start, e.stop, e.words, e.cost + max(dear[e.start : e.stop]), e.text) for e in ways]
+        priced = [replace(e, cost=e.cost + max(dear[e.start : e.stop])) for e in ways]
         typed = [(p.word, n, self.lexicon.index.get(p.word, -1), p.glued[0]) for p, n in zip(pieces, numbers)]
         return pieces, *changes(ways, typed, cheapest([*kept, *priced], len(pieces), self.lexicon), self.lexicon)
 
@@ -129,9 +132,15 @@ class Speller:
             n = self.lexicon.index.get(re.split("['’]", word)[0], -1)
         return n if n >= 0 else self.lexicon.stems.get(stem(word), -1)
 
+    def _well(self, word: str) -> bool:
+        """Whether a word, or its singular or possessive, is known as one that may be meant."""
+        number = self._number(word)
+        return number >= 0 and bool(self._meant[number])
+
     def _edges(self, pieces: list[Piece], i: int) -> Iterator[Edge]:
         piece = pieces[i]
-        yield from (Edge(i, i + 1, words, cost, said) for words, cost, said in self._options(piece.word))
+        taught = self.model.known.get(piece.word, {})
+        yield from (Edge(i, i + 1, words, cost, said, taught.get(said, 0.0)) for words, cost, said in self._options(piece.word))
         if piece.joined:
             yield from (
                 Edge(i, i + 2, words, cost, said) for words, cost, said in self._pair_options(piece.word, pieces[i + 1].word)
@@ -142,13 +151,13 @@ class Speller:
 
     def _word_options(self, word: str) -> list[Option]:
         """What a word may be changed to."""
-        return [(w, c, self._said(w)) for w, c in self._found(word, self._number(word) >= 0)] if self._may(word) else []
+        return [(w, c, self._said(w)) for w, c in self._found(word, self._well(word))] if self._may(word) else []
 
     def _two_word_options(self, a: str, b: str) -> list[Option]:
         """What two neighbours may be changed to."""
         if not (self._may(a) and self._may(b)):
             return []
-        known = self._number(a) >= 0 and self._number(b) >= 0
+        known = self._well(a) and self._well(b)
         return [(w, c, self._said(w)) for w, c in self._joins(a, b, known)]
 
     def _change(self, word: str, number: int) -> float:
@@ -184,7 +193,9 @@ class Speller:
 
     def _part(self, word: str) -> int:
         n = self.lexicon.index.get(word, -1)
-        return -1 if n >= 0 and len(word) <= 3 and self.lexicon.log_p[n] < _SHORT else n
+        if n < 0 or not self._meant[n]:
+            return -1
+        return -1 if len(word) <= 3 and self.lexicon.log_p[n] < _SHORT else n
 
     def _blank(self, before: str) -> float:
         """Cost of having left out the blank behind a letter."""
@@ -224,7 +235,7 @@ class Speller:
     def _joins(self, a: str, b: str, known: bool) -> Iterator[tuple[tuple[int, ...], float]]:
         """Readings of two neighbours as one word, or as two with the blank elsewhere."""
         extra = float(self.model.put[BLANK, _class(a[-1])])
-        whole = self.lexicon.index.get(a + b, -1)
+        whole = self._part(a + b)
         if whole >= 0:
             yield (whole,), extra
         if known or len(a) + len(b) > 30:

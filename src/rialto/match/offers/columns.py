@@ -13,7 +13,7 @@ from rialto.errors import EngineLost
 from rialto.match.ledger import CANCELLED, DELIVERED, EXPIRE, KEY_USED, STATES, UNKNOWN, Held
 from rialto.match.offers import moves
 from rialto.match.offers.entries import Entry
-from rialto.match.offers.find import order_place
+from rialto.match.offers.find import driver_row, order_place
 from rialto.match.offers.tables import LIVE, Tables, empty, indexed, roomy, used
 from rialto.match.records import Orders
 from rialto.records import Columns
@@ -58,6 +58,7 @@ class ColumnLedger:
             "offered": self._offer,
             "told": self._tell,
             "clock": self._clock,
+            "ready": self._ready,
             "forgot": self._forget,
             "opened": self._open,
         }
@@ -134,6 +135,12 @@ class ColumnLedger:
         kind = np.full(len(about), EXPIRE, dtype=np.uint8)
         return self._told(np.zeros((0, 2), dtype=np.uint64), kind, about, entry.at_s, keyed=False)
 
+    def _ready(self, entry: Entry) -> Result:
+        """Orders are ready, says who makes them: no state changes, and readers of the log learn from it."""
+        return Result(
+            np.array([order_place(self.tables, order)[0] >= 0 for order in entry.columns["order"].tolist()], dtype=np.bool_)
+        )
+
     def _told(
         self, keys: NDArray[np.uint64], kind: NDArray[np.uint8], about: NDArray[np.int64], at_s: float, *, keyed: bool
     ) -> Result:
@@ -182,6 +189,14 @@ class ColumnLedger:
         row, _ = order_place(self.tables, order)
         return UNKNOWN if row < 0 else _held(self.tables.orders[row])
 
+    def stands(self, order: int) -> tuple[bool, int, int]:
+        """Whether an order is known, its state by number, and who was asked or has it (-1 = nobody); for readers of many."""
+        row, _ = order_place(self.tables, order)
+        if row < 0:
+            return False, 0, -1
+        o = self.tables.orders[row]
+        return True, int(o["state"]), int(o["driver"])
+
     def states(self) -> dict[int, Held]:
         """How every order stands."""
         return {int(o["id"]): _held(o) for o in used(self.tables, "orders")}
@@ -193,6 +208,27 @@ class ColumnLedger:
         offers = offers[np.argsort(offers["number"])]
         drivers, orders = self.tables.drivers["id"][offers["driver"]], self.tables.orders["id"][offers["order"]]
         return drivers, orders, offers["number"].astype(np.int64)
+
+    def holding_of(self, driver: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Order and offer number of every offer that stands to one driver, by number.
+
+        Cost:
+            O(offers of his), however large the fleet.
+        """
+        row, found = int(driver_row(self.tables, driver, False)), list[tuple[int, int]]()
+        at = int(self.tables.drivers[row]["head"]) if row >= 0 else -1
+        while at >= 0:
+            offer = self.tables.offers[at]
+            found.append((int(offer["number"]), int(self.tables.orders[offer["order"]]["id"])))
+            at = int(offer["next"])
+        numbers = np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
+        return numbers[:, 1], numbers[:, 0]
+
+    def orders(self, ids: NDArray[np.int64]) -> tuple[Columns, NDArray[np.bool_]]:
+        """Orders as they were placed, a row for each of `ids` that is known, in their order; and which are, shape (ids,)."""
+        rows = np.array([order_place(self.tables, order)[0] for order in ids.tolist()], dtype=np.int64)
+        known = rows >= 0
+        return {name: column[rows[known]] for name, column in self.columns.items()}, known
 
     def freed(self) -> NDArray[np.int64]:
         """Drivers of whom a place became free since this was asked last, and who have no order now."""

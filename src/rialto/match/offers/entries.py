@@ -34,7 +34,7 @@ class Entry:
     """One step of the ledger, as it is logged.
 
     Args:
-        kind: `placed`, `offered`, `told`, `clock` (what the clock says), `forgot`, `opened`, `kept` or `snapshot`.
+        kind: `placed`, `offered`, `told`, `clock` (what the clock says), `ready`, `forgot`, `opened`, `kept` or `snapshot`.
         at_s: When.
         columns: Name -> column, shape (rows,).
         facts: What holds for all rows: numbers, texts, lists of them.

@@ -8,7 +8,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.match.offers.tables import N_DRIVERS, N_KEYS, N_PAIRS, kernel, mixed
+from rialto.kernels import kernel
+from rialto.match.offers.tables import N_DRIVERS, N_KEYS, N_PAIRS, mixed
 
 __all__ = [
     "checksum",

@@ -8,9 +8,10 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from rialto.kernels import kernel
 from rialto.match import ledger as law
 from rialto.match.offers.find import content_of, driver_row, key_place, key_put, order_place, pair_kind, pair_put, warm, warm_keys
-from rialto.match.offers.tables import FREE_OFFER, LIVE, N_ENDED, N_OFFERS, N_ORDERS, NEXT, kernel
+from rialto.match.offers.tables import FREE_OFFER, LIVE, N_ENDED, N_OFFERS, N_ORDERS, NEXT
 
 __all__ = ["UNSEEN", "due", "offered", "placed", "seen", "told"]
 

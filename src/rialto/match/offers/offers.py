@@ -204,6 +204,29 @@ class Offers:
         columns |= {"order": some.order, "driver": some.driver, "offer": some.offer}
         return _answers(answers, rows, journal.commit([Entry("told", at_s, columns, {})]))
 
+    def ready(
+        self, orders: NDArray[np.int64], merchants: NDArray[np.int64], ready_s: NDArray[np.float64], *, at_s: float
+    ) -> NDArray[np.bool_]:
+        """Note when orders were ready, as their merchants tell, shape (orders,) each; true where the order is known.
+
+        It changes no order's state; of an order that comes again the last word counts. `trips.prep_logged` reads it back.
+
+        Raises:
+            BadInput: Columns of other shapes or kinds, or a time that is not finite; nothing was written.
+        """
+        size = len(orders)
+        when = np.asarray(ready_s, dtype=np.float64)
+        if when.shape != (size,) or not np.isfinite(when).all():
+            raise BadInput(f"ready_s has shape {when.shape}; wanted ({size},), finite seconds UTC.")
+        columns = {
+            "order": whole(orders, "orders", (size,), np.int64),
+            "merchant": whole(merchants, "merchants", (size,), np.int64),
+            "ready_s": when,
+        }
+        if not size:
+            return np.zeros(0, dtype=np.bool_)
+        return np.concatenate([r.answers for r in self._journal.commit([Entry("ready", at_s, columns, {})])]).astype(np.bool_)
+
     def expire(self, *, at_s: float) -> NDArray[np.int64]:
         """Take back every offer whose last moment is before `at_s`; returns the orders that wait again, shape (orders,), by offer."""
         with self._journal.lock:
@@ -252,6 +275,26 @@ class Offers:
             rows = np.flatnonzero(orders["state"] == WAITING)
             rows = rows[np.argsort(orders["id"][rows])]
             return Orders(**{name: column[rows] for name, column in ledger.columns.items()})
+
+    def orders(self, ids: NDArray[np.int64]) -> Orders:
+        """Orders as they were placed, in the order asked; those that are unknown, or were forgotten, are left out.
+
+        An order that ended before the log's last snapshot is known by its state alone and is left out as well.
+
+        Raises:
+            BadInput: `ids` are no whole numbers, or one comes twice.
+        """
+        asked = whole(ids, "ids", np.shape(ids), np.int64)
+        with self._journal.lock:
+            columns, known = self._journal.ledger.orders(asked)
+        # A snapshot keeps no columns of orders that had ended: their rows are zeros, also where the order's number is 0.
+        there = (columns["ids"] == asked[known]) & (columns["ids"] + columns["expire_s"] != 0.0)
+        return Orders(**{name: column[there] for name, column in columns.items()})
+
+    def holding_of(self, driver: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Order and offer number of every offer that stands to one driver and every order that he has, by number; shape (standing,) each."""
+        with self._journal.lock:
+            return self._journal.ledger.holding_of(driver)
 
     def held(self) -> dict[int, int]:
         """Driver -> the order that holds him; of several the latest. See `holding`."""

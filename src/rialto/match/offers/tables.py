@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
@@ -20,21 +19,12 @@ __all__ = [
     "Tables",
     "empty",
     "indexed",
-    "kernel",
     "mixed",
     "roomy",
     "used",
 ]
 
 Records = NDArray[Any]
-
-_Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
-
-
-def kernel(function: _Kernel) -> _Kernel:
-    """`numba.njit` for what allocates nothing: without reference counts, which passing eleven arrays at each call would pay for."""
-    return nb.njit(cache=True, nogil=True, _nrt=False)(function)  # pyright: ignore[reportCallIssue]
-
 
 ORDER = np.dtype(
     {

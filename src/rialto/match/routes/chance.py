@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from rialto.kernels import kernel
 
 __all__ = ["draw", "seeded", "unit"]
 
@@ -20,7 +21,7 @@ def seeded(seed: int) -> NDArray[np.uint64]:
     return np.array([mixed or 1], dtype=np.uint64)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def draw(rng: NDArray[np.uint64], below: int) -> int:
     """A number in 0..below-1, by xorshift64*; the state moves on."""
     x = rng[0]
@@ -28,10 +29,10 @@ def draw(rng: NDArray[np.uint64], below: int) -> int:
     x ^= x << np.uint64(25)
     x ^= x >> np.uint64(27)
     rng[0] = x
-    return int(((x * np.uint64(2685821657736338717)) >> np.uint64(33)) % np.uint64(below))
+    return int(np.int64(((x * np.uint64(2685821657736338717)) >> np.uint64(33)) % np.uint64(below)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def unit(rng: NDArray[np.uint64]) -> float:
     """A number in [0, 1)."""
     return draw(rng, 1 << 30) / float(1 << 30)

@@ -6,18 +6,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from rialto.kernels import kernel
 from rialto.match.routes.chance import draw
 from rialto.match.routes.records import FROZEN, LENGTH
-from rialto.match.routes.sheet import Sheet, best_place, place, put, refresh, take
+from rialto.match.routes.sheet import ANY, CHEAPEST, FIRST, Sheet, best_place, place, put, refresh, take
 
 __all__ = ["force", "shake", "undo"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Rng = NDArray[np.uint64]
-
-SHAKES = 40
-"""Orders moved at random after each one that was forced in."""
 
 
 @njit(cache=True, nogil=True)
@@ -31,44 +29,58 @@ def undo(s: Sheet, stops: Ints, lengths: Ints) -> None:
             s.route_of[stops[r, k] // 2] = r
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _into_any(s: Sheet, active: Ints, order: int, rng: Rng) -> bool:
     """Put `order` into a row drawn from those that can take it, at a place drawn from theirs; False: none can."""
     first = draw(rng, len(active))
     for n in range(len(active)):
         r = int(active[(first + n) % len(active)])
-        if np.isfinite(best_place(s, r, order, rng)[0]):
-            _, i, j = place(s, r, order, rng, True)
+        _, i, j = place(s, r, order, rng, ANY)
+        if i >= 0:
             put(s, r, order, i, j)
             return True
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def _into_best(s: Sheet, active: Ints, order: int, rng: Rng) -> bool:
+    """Put `order` into the row to which it adds least; False: none can take it."""
+    least, row, where, wide = np.inf, -1, 0, s.stops.shape[1] + 2
+    for n in range(len(active)):
+        more, at = best_place(s, int(active[n]), order, rng)
+        if more < least:
+            least, row, where = more, int(active[n]), at
+    if row >= 0:
+        put(s, row, order, where // wide, where % wide)
+    return row >= 0
+
+
+@kernel
 def shake(s: Sheet, active: Ints, movable: NDArray[np.bool_], times: int, rng: Rng) -> None:
     """Move orders drawn at random to feasible places drawn at random; rows stay within their limits."""
     for _ in range(times):
         order = draw(rng, len(movable))
         r = int(s.route_of[order])
         to = int(active[draw(rng, len(active))])
-        if r < 0 or not movable[order] or (to != r and not np.isfinite(best_place(s, to, order, rng)[0])):
+        if r < 0 or not movable[order]:
             continue
         if to == r:
             _lift(s, r, order)
-            _, i, j = place(s, r, order, rng, True)
-        else:
-            _, i, j = place(s, to, order, rng, True)
+        _, i, j = place(s, to, order, rng, ANY)
+        if i < 0:
+            continue
+        if to != r:
             _lift(s, r, order)
         put(s, to, order, i, j)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _lift(s: Sheet, r: int, order: int) -> None:
     take(s, r, order)
     refresh(s, r)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _without(s: Sheet, r: int, first: int, second: int) -> int:
     """Copy row `r` without two orders (-1: none) into the row to try things in; returns that row."""
     spare, kept = len(s.stops) - 1, 0
@@ -77,7 +89,11 @@ def _without(s: Sheet, r: int, first: int, second: int) -> int:
         if order != first and order != second:
             s.stops[spare, kept] = s.stops[r, k]
             kept += 1
-    s.whole[spare], s.real[spare], s.kind[spare] = s.whole[r], s.real[r], s.kind[r]
+    for c in range(s.whole.shape[1]):
+        s.whole[spare, c] = s.whole[r, c]
+    for c in range(s.real.shape[1]):
+        s.real[spare, c] = s.real[r, c]
+    s.kind[spare] = s.kind[r]
     s.whole[spare, LENGTH] = kept
     refresh(s, spare)
     return spare
@@ -99,19 +115,19 @@ def _cheapest_exchange(
                 inside[count] = s.stops[r, k] // 2
                 count += 1
         for a in range(count):
-            if weight[inside[a]] < least and np.isfinite(best_place(s, _without(s, r, inside[a], -1), order, rng)[0]):
+            if weight[inside[a]] < least and place(s, _without(s, r, inside[a], -1), order, rng, FIRST)[1] >= 0:
                 least, row, one, two = weight[inside[a]], r, inside[a], -1
         for a in range(count):
             for b in range(a):
                 sum_of = weight[inside[a]] + weight[inside[b]]
-                if sum_of < least and np.isfinite(best_place(s, _without(s, r, inside[a], inside[b]), order, rng)[0]):
+                if sum_of < least and place(s, _without(s, r, inside[a], inside[b]), order, rng, FIRST)[1] >= 0:
                     least, row, one, two = sum_of, r, inside[a], inside[b]
     return row, one, two
 
 
 @njit(cache=True, nogil=True)
 def force(
-    s: Sheet, active: Ints, movable: NDArray[np.bool_], pool: Ints, size: int, weight: Floats, rounds: int, rng: Rng
+    s: Sheet, active: Ints, movable: NDArray[np.bool_], pool: Ints, size: int, weight: Floats, rounds: int, shakes: int, rng: Rng
 ) -> int:
     """Work on a pool of orders without a row until it is empty, or for `rounds`.
 
@@ -136,7 +152,7 @@ def force(
             break
         size -= 1
         order = int(pool[size])
-        if _into_any(s, active, order, rng):
+        if _into_any(s, active, order, rng) if shakes > 0 else _into_best(s, active, order, rng):
             continue
         weight[order] += 1.0
         row, one, two = _cheapest_exchange(s, active, order, movable, weight, rng)
@@ -150,7 +166,7 @@ def force(
                     pool[size] = out
                     size += 1
             refresh(s, row)
-            _, i, j = place(s, row, order, rng, True)
+            _, i, j = place(s, row, order, rng, ANY if shakes > 0 else CHEAPEST)
             put(s, row, order, i, j)
-        shake(s, active, movable, SHAKES, rng)
+        shake(s, active, movable, shakes, rng)
     return size

@@ -47,8 +47,9 @@ class Live:
         if routes.length.any():
             raise BadInput(f"{int((routes.length > 0).sum())} routes have stops already; wanted empty ones.")
         table, count = checked(stops, terms, routes)
-        # The least detour would cost O(stops^3) before the first order; without it a few more places are tried.
-        sheet = lay(stops.block, table, routes.stops, routes.whole, routes.real, count, np.full(len(table), -np.inf))
+        # On a plane no detour is shorter than none; of a table it would cost O(stops^3) before the first order.
+        detour = np.full(len(table), -np.inf if len(terms.seconds) else 0.0)
+        sheet = lay(stops.block, table, routes.stops, routes.whole, routes.real, count, detour)
         self._search = Search(sheet, np.arange(count), np.zeros(count, dtype=np.bool_), seeded(seed))
         self._done: list[list[int]] = [[] for _ in range(len(routes))]
         self._way = np.zeros(len(routes))

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from rialto.kernels import kernel
 from rialto.match.routes.chance import draw, unit
 from rialto.match.routes.records import EARLIEST, LATEST
 from rialto.match.routes.sheet import Sheet, best_place, put
@@ -27,6 +28,13 @@ NOWHERE = 1e7
 """What a row that cannot take an order counts for in its regret."""
 
 
+@kernel
+def _bank(b: Bench, order: int) -> None:
+    """Note an order that no row takes."""
+    b.bank[0, b.banked[0]] = order
+    b.banked[0] += 1
+
+
 @njit(cache=True, nogil=True)
 def _turn(s: Sheet, b: Bench, out: int, rng: Rng) -> Ints:
     """An order of the orders that are out: drawn, or long ways first, or narrow windows, or early ones."""
@@ -44,7 +52,7 @@ def _turn(s: Sheet, b: Bench, out: int, rng: Rng) -> Ints:
 
 
 @njit(cache=True, nogil=True)
-def _one_by_one(s: Sheet, b: Bench, out: int, touched: int, rng: Rng) -> tuple[bool, int]:
+def _one_by_one(s: Sheet, b: Bench, out: int, touched: int, rng: Rng) -> int:
     """Put the orders back in a turn of theirs, each where it adds least, now and then overlooking a row."""
     turn, wide = _turn(s, b, out, rng), s.stops.shape[1] + 2
     for a in range(out):
@@ -58,10 +66,11 @@ def _one_by_one(s: Sheet, b: Bench, out: int, touched: int, rng: Rng) -> tuple[b
             if more < least:
                 least, row, where = more, r, at
         if row < 0:
-            return False, touched
+            _bank(b, order)
+            continue
         touched = keep(s, b, row, touched)
         put(s, row, order, where // wide, where % wide)
-    return True, touched
+    return touched
 
 
 @njit(cache=True, nogil=True)
@@ -84,7 +93,7 @@ def _regret(more: Floats, low: Floats) -> tuple[int, float]:
     return at, regret
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _priced(s: Sheet, r: int, order: int, noise: float, rng: Rng) -> tuple[float, int]:
     """`best_place`, at a price that is a little wrong."""
     more, where = best_place(s, r, order, rng)
@@ -92,7 +101,7 @@ def _priced(s: Sheet, r: int, order: int, noise: float, rng: Rng) -> tuple[float
 
 
 @njit(cache=True, nogil=True)
-def _by_regret(s: Sheet, b: Bench, out: int, touched: int, depth: int, rng: Rng) -> tuple[bool, int]:
+def _by_regret(s: Sheet, b: Bench, out: int, touched: int, depth: int, rng: Rng) -> int:
     """Put back first the order that would lose most if it did not get the row that is best for it."""
     rows, wide = b.in_use[0], s.stops.shape[1] + 2
     more, where = np.empty((out, rows)), np.empty((out, rows), dtype=np.int64)
@@ -107,9 +116,12 @@ def _by_regret(s: Sheet, b: Bench, out: int, touched: int, depth: int, rng: Rng)
             if waiting[a]:
                 at, regret = _regret(more[a], low)
                 if at < 0:
-                    return False, touched
-                if regret > most or (regret == most and low[0] < least):
+                    waiting[a] = False
+                    _bank(b, int(b.out[a]))
+                elif regret > most or (regret == most and low[0] < least):
                     pick, pick_n, most, least = a, at, regret, low[0]
+        if pick < 0:
+            break
         waiting[pick] = False
         r = int(b.active[pick_n])
         touched = keep(s, b, r, touched)
@@ -117,12 +129,13 @@ def _by_regret(s: Sheet, b: Bench, out: int, touched: int, depth: int, rng: Rng)
         for a in range(out):
             if waiting[a]:
                 more[a, pick_n], where[a, pick_n] = _priced(s, r, int(b.out[a]), noise, rng)
-    return True, touched
+    return touched
 
 
 @njit(cache=True, nogil=True)
-def repair(s: Sheet, b: Bench, way: int, out: int, touched: int, rng: Rng) -> tuple[bool, int]:
-    """Put the first `out` of `b.out` back in one of the `REPAIRS` ways; returns whether all are back, and how many rows are noted."""
+def repair(s: Sheet, b: Bench, way: int, out: int, touched: int, rng: Rng) -> int:
+    """Put the first `out` of `b.out` back in one of the `REPAIRS` ways; returns how many rows are noted."""
+    b.banked[0] = 0
     if way == 0:
         return _one_by_one(s, b, out, touched, rng)
     return _by_regret(s, b, out, touched, 2 if way == 1 else 4, rng)

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from rialto.kernels import kernel
 from rialto.match.routes.chance import draw, unit
 from rialto.match.routes.records import EARLIEST, FROZEN, HOME, LATEST, LENGTH, START
 from rialto.match.routes.sheet import Sheet, refresh, take
@@ -20,12 +21,12 @@ Rng = NDArray[np.uint64]
 RUINS = 4
 """Ways to take orders out."""
 STRING = 10
-"""Longest run of stops that leaves a row at once."""
-MOST_OUT = 18
-"""Most orders that leave at once in the other ways, and two."""
+"""Longest run of stops that leaves a row at once, and about how many leave in all such runs."""
+MOST_OUT, MOST_SHARE = 40, 3
+"""Most orders that leave at once in the other ways, and two; no more than one in three of all."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _out(s: Sheet, b: Bench, order: int, out: int, touched: int) -> tuple[int, int]:
     """Take `order` out of its row, if it may leave; returns how many are out and how many rows are noted."""
     r = int(s.route_of[order])
@@ -37,16 +38,24 @@ def _out(s: Sheet, b: Bench, order: int, out: int, touched: int) -> tuple[int, i
     return out + 1, touched
 
 
+@kernel
+def _seed(b: Bench, rng: Rng) -> int:
+    """An order drawn from all, or, half of the time, from those that have no row now."""
+    if b.banked[0] > 0 and draw(rng, 2) == 0:
+        return int(b.bank[0, draw(rng, b.banked[0])])
+    return draw(rng, len(b.movable))
+
+
 @njit(cache=True, nogil=True)
-def _strings(s: Sheet, b: Bench, rng: Rng) -> tuple[int, int]:
+def _strings(s: Sheet, b: Bench, out: int, rng: Rng) -> tuple[int, int]:
     """Runs of stops leave rows that lie near one another."""
     stops = 0
     for n in range(b.in_use[0]):
         stops += s.whole[b.active[n], LENGTH]
     longest = min(float(STRING), stops / b.in_use[0])
     rows = 1 + int(unit(rng) * (4.0 * STRING / (1.0 + longest) - 1.0))
-    seed = draw(rng, 2 * len(b.movable))
-    out, touched, done = 0, 0, 0
+    seed = 2 * _seed(b, rng) + draw(rng, 2)
+    touched, done = 0, 0
     taken = np.empty(2 * STRING, dtype=np.int64)
     for n in range(b.near.shape[1]):
         if done == rows:
@@ -78,20 +87,10 @@ def _strings(s: Sheet, b: Bench, rng: Rng) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _related(s: Sheet, b: Bench, wanted: int, rng: Rng) -> tuple[int, int]:
-    """Orders leave that are near one another in place and in time."""
-    size = len(b.movable)
-    seed = draw(rng, size)
-    far = np.empty(size)
-    for o in range(size):
-        p, q = 2 * o, 2 * seed
-        apart = s.seconds[p, q] + s.seconds[p + 1, q + 1]
-        when = abs(s.window[p, EARLIEST] - s.window[q, EARLIEST]) + abs(s.window[p + 1, LATEST] - s.window[q + 1, LATEST])
-        far[o] = (apart + 0.2 * min(when, 1e9)) * (0.4 + unit(rng))
-    far[seed] = -1.0
-    order = np.argsort(far)
-    out, touched = 0, 0
-    for n in range(size):
+def _first(s: Sheet, b: Bench, key: Floats, wanted: int, out: int) -> tuple[int, int]:
+    """Orders of the least keys leave, until `wanted` are out."""
+    order, touched = np.argsort(key), 0
+    for n in range(len(key)):
         if out == wanted:
             break
         out, touched = _out(s, b, int(order[n]), out, touched)
@@ -99,10 +98,24 @@ def _related(s: Sheet, b: Bench, wanted: int, rng: Rng) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _costly(s: Sheet, b: Bench, wanted: int, rng: Rng) -> tuple[int, int]:
-    """Orders leave whose own stops make the most of the way."""
+def _related(s: Sheet, b: Bench, wanted: int, out: int, rng: Rng) -> tuple[int, int]:
+    """Orders leave that are near one another in place and in time."""
     size = len(b.movable)
-    worth = np.zeros(size)
+    seed = _seed(b, rng)
+    far = np.empty(size)
+    for o in range(size):
+        p, q = 2 * o, 2 * seed
+        apart = s.seconds[p, q] + s.seconds[p + 1, q + 1]
+        when = abs(s.window[p, EARLIEST] - s.window[q, EARLIEST]) + abs(s.window[p + 1, LATEST] - s.window[q + 1, LATEST])
+        far[o] = (apart + 0.2 * min(when, 1e9)) * (0.4 + unit(rng))
+    far[seed] = -1.0
+    return _first(s, b, far, wanted, out)
+
+
+@njit(cache=True, nogil=True)
+def _costly(s: Sheet, b: Bench, wanted: int, out: int, rng: Rng) -> tuple[int, int]:
+    """Orders leave whose own stops make the most of the way."""
+    worth = np.zeros(len(b.movable))
     for n in range(b.in_use[0]):
         r = int(b.active[n])
         at = s.whole[r, START]
@@ -112,19 +125,13 @@ def _costly(s: Sheet, b: Bench, wanted: int, rng: Rng) -> tuple[int, int]:
             bend = s.seconds[at, stop] + (s.seconds[stop, to] - s.seconds[at, to] if to >= 0 else 0.0)
             worth[stop // 2] -= bend * (0.5 + unit(rng))
             at = stop
-    order = np.argsort(worth)
-    out, touched = 0, 0
-    for n in range(size):
-        if out == wanted:
-            break
-        out, touched = _out(s, b, int(order[n]), out, touched)
-    return out, touched
+    return _first(s, b, worth, wanted, out)
 
 
 @njit(cache=True, nogil=True)
-def _whole_row(s: Sheet, b: Bench, wanted: int, rng: Rng) -> tuple[int, int]:
+def _whole_row(s: Sheet, b: Bench, wanted: int, out: int, rng: Rng) -> tuple[int, int]:
     """A row is emptied (of `wanted` orders at most), and a few others leave at random."""
-    out, touched = 0, 0
+    touched = 0
     r = int(b.active[draw(rng, b.in_use[0])])
     first = draw(rng, max(1, s.whole[r, LENGTH]))
     row = s.stops[r, : s.whole[r, LENGTH]].copy()
@@ -138,17 +145,18 @@ def _whole_row(s: Sheet, b: Bench, wanted: int, rng: Rng) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def ruin(s: Sheet, b: Bench, way: int, rng: Rng) -> tuple[int, int]:
-    """Take orders out in one of the `RUINS` ways; returns how many are in `b.out`, and how many rows are noted."""
-    size = len(b.movable)
-    wanted = min(size, 2 + draw(rng, max(1, min(MOST_OUT, size // 3))))
+    """Take orders out in one of the `RUINS` ways, beside those in the bank; returns how many are in `b.out`, and how many rows are noted."""
+    size, out = len(b.movable), int(b.banked[0])
+    b.out[:out] = b.bank[0, :out]
+    wanted = min(size, 2 + out + int(min(MOST_OUT, size / MOST_SHARE) * unit(rng)))
     if way == 0:
-        out, touched = _strings(s, b, rng)
+        out, touched = _strings(s, b, out, rng)
     elif way == 1:
-        out, touched = _related(s, b, wanted, rng)
+        out, touched = _related(s, b, wanted, out, rng)
     elif way == 2:
-        out, touched = _costly(s, b, wanted, rng)
+        out, touched = _costly(s, b, wanted, out, rng)
     else:
-        out, touched = _whole_row(s, b, wanted, rng)
+        out, touched = _whole_row(s, b, wanted, out, rng)
     for t in range(touched):
         refresh(s, int(b.touched[t]))
     return out, touched

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rialto.errors import BadInput
 from rialto.match.routes.effort import Effort
 from rialto.match.routes.fewer import force, undo
+from rialto.match.routes.pool import pool_of
 from rialto.match.routes.records import BUSY, HOME, LATE, LENGTH, OVER, RATE, SHARED, SPEED, TAIL, Routes, Stops, Terms, X, Y, Z
 from rialto.match.routes.sheet import Sheet, best_place, put
 from rialto.match.routes.workbench import Bench
@@ -21,8 +22,10 @@ Floats = NDArray[np.float64]
 
 NEAR = 60
 """Neighbours of a stop that the search knows."""
-FORCED = 5
-"""Rounds of forcing between two looks at the effort."""
+FORCED, SHAKES = 5, 300
+"""Rounds of forcing between two looks at the effort; orders moved at random after each that was forced in."""
+PENALTY = 5.0
+"""What an order without a row counts for at first, in mean ways of an order."""
 
 
 class Search(NamedTuple):
@@ -76,7 +79,7 @@ def force_into(search: Search, active: Ints, orders: Ints, weight: Floats, effor
     left, movable = len(orders), search.movable.copy()
     movable[orders] = True
     while left and effort.used < until:
-        left = force(s, active, movable, pool, left, weight, FORCED, search.rng)
+        left = force(s, active, movable, pool, left, weight, FORCED, SHAKES, search.rng)
         effort.spend(FORCED)
     if left:
         undo(s, stops, lengths)
@@ -87,14 +90,18 @@ def bench_of(search: Search, active: Ints, old: Bench | None = None) -> Bench:
     """A workbench for the plan as it is and the rows `active`; what `old` has learned is kept."""
     s, rows, pairs = search.sheet, len(search.sheet.stops), len(search.movable)
     value = np.full(2, s.length[active].sum())
-    use, in_use = np.resize(active, rows).astype(np.int64), np.array([len(active)])
-    best = s.stops[:-1].copy(), s.whole[:-1, LENGTH].copy()
+    fresh: dict[str, Any] = {
+        "active": np.resize(active, rows).astype(np.int64), "in_use": np.array([len(active)]), "value": value,
+        "best_stops": s.stops[:-1].copy(), "best_lengths": s.whole[:-1, LENGTH].copy(),
+        "banked": np.zeros(1, dtype=np.int64), "whole": np.zeros(2, dtype=np.int64),
+    }  # fmt: skip
     if old is not None:
-        return old._replace(active=use, in_use=in_use, best_stops=best[0], best_lengths=best[1], value=value)
+        return old._replace(**fresh)
     near = np.argsort(s.seconds[: 2 * pairs, : 2 * pairs], axis=1, kind="stable")[:, :NEAR].astype(np.int64)
     return Bench(
-        near, search.movable, use, in_use,
-        np.empty(pairs, dtype=np.int64), np.empty(rows, dtype=np.int64), np.empty((rows, s.stops.shape[1]), dtype=np.int64),
-        np.empty(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), *best, value,
-        np.ones((2, 4)), np.zeros((2, 4)), np.zeros((2, 4)),
+        near=near, movable=search.movable, out=np.empty(pairs, dtype=np.int64), touched=np.empty(rows, dtype=np.int64),
+        saved=np.empty((rows, s.stops.shape[1]), dtype=np.int64), lengths=np.empty(rows, dtype=np.int64),
+        seen=np.zeros(rows, dtype=np.int64), weight=np.ones((2, 4)), used=np.zeros((2, 4)), earned=np.zeros((2, 4)),
+        bank=np.empty((2, pairs), dtype=np.int64), penalty=PENALTY * value[:1] / pairs, hard=np.ones(pairs),
+        waiting=np.empty(pairs, dtype=np.int64), pool=pool_of(), **fresh,
     )  # fmt: skip

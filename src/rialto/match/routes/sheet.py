@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from rialto.kernels import kernel
 from rialto.match.routes.chance import unit
 from rialto.match.routes.records import (
     ABOARD,
@@ -26,13 +27,15 @@ from rialto.match.routes.records import (
 )
 from rialto.match.routes.walk import TIGHT
 
-__all__ = ["Sheet", "best_place", "lay", "least_detour", "place", "put", "refresh", "take"]
+__all__ = ["ANY", "CHEAPEST", "FIRST", "Sheet", "best_place", "lay", "least_detour", "place", "put", "refresh", "take"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-CACHED = 2048
-"""Insertions that are remembered for each order."""
+CACHED = 256
+"""Insertions that are remembered for each order, a power of two."""
+CHEAPEST, ANY, FIRST = range(3)
+"""What `place` is to find."""
 
 
 class Sheet(NamedTuple):
@@ -43,9 +46,11 @@ class Sheet(NamedTuple):
         stops, whole, real: As `Routes` has them, with the row to try things in.
         leave, aboard: When and with what a row leaves its start and each stop, shape (rows, most + 1).
         by: The latest arrival at each stop, and at the end, that keeps the rest in time, shape (rows, most + 1).
+        leg: Travel to each stop, and home, shape (rows, most + 1). `low`: room for `place`. `back`: `seconds` the other way round.
         length, mark: Travel of a row, with its way home; a number that stands for what it holds.
         kind, route_of: Rows of one kind are alike when empty; row of each order, or -1.
-        known, worth, where: The insertions remembered: mark of the row, what it adds, and the places.
+        known, worth, where: The insertions remembered, three views of one array (orders, CACHED, 4), which one look into memory
+            reads: mark of the row, what it adds, and the places.
     """
 
     seconds: Floats
@@ -57,6 +62,9 @@ class Sheet(NamedTuple):
     leave: Floats
     aboard: Floats
     by: Floats
+    leg: Floats
+    low: Floats
+    back: Floats
     length: Floats
     mark: NDArray[np.uint64]
     kind: NDArray[np.uint64]
@@ -80,7 +88,7 @@ def least_detour(seconds: Floats) -> Floats:
     return least
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def refresh(s: Sheet, r: int) -> None:
     """Work out a row anew after its stops have changed. O(its stops)."""
     size, at, home = s.whole[r, LENGTH], s.whole[r, START], s.whole[r, HOME]
@@ -88,51 +96,38 @@ def refresh(s: Sheet, r: int) -> None:
     s.leave[r, 0], s.aboard[r, 0] = free, load
     for k in range(size):
         to = s.stops[r, k]
-        length += s.seconds[at, to]
-        free = max(free + s.seconds[at, to], s.window[to, EARLIEST]) + s.window[to, SERVICE]
+        leg = s.seconds[at, to]
+        s.leg[r, k] = leg
+        length += leg
+        free = max(free + leg, s.window[to, EARLIEST]) + s.window[to, SERVICE]
         load += s.window[to, LOAD]
         s.leave[r, k + 1], s.aboard[r, k + 1] = free, load
         mark = (mark ^ np.uint64(to + 1)) * np.uint64(0x9E3779B97F4A7C15)
         mark ^= mark >> np.uint64(29)
         at = to
-    if home >= 0:
-        length += s.seconds[at, home]
-    s.length[r], s.mark[r] = length, mark
-    late, after = s.real[r, END_BY] + TIGHT, home
+    s.leg[r, size] = s.seconds[at, home] if home >= 0 else 0.0
+    s.length[r], s.mark[r] = length + s.leg[r, size], mark
+    late = s.real[r, END_BY] + TIGHT
     s.by[r, size] = late
     for k in range(size - 1, -1, -1):
         to = s.stops[r, k]
-        if after >= 0:
-            late -= s.seconds[to, after]
+        late -= s.leg[r, k + 1]
         if s.window[to, LOAD] > 0.0:
             late = min(late, s.real[r, PICKUP_BY] + TIGHT)
         late = min(late - s.window[to, SERVICE], s.window[to, LATEST] + TIGHT)
         s.by[r, k] = late
-        after = to
 
 
-@njit(cache=True, nogil=True)
-def _drop_between(s: Sheet, free: float, at: int, to: int, drop: int) -> tuple[float, float]:
-    """What a drop-off adds to the way from `at`, free at `free`, to `to` (-1: the end), and when the vehicle is there; inf = too late."""
-    arrive = free + s.seconds[at, drop]
-    if arrive > s.window[drop, LATEST] + TIGHT:
-        return np.inf, np.inf
-    more, end = s.seconds[at, drop], max(arrive, s.window[drop, EARLIEST]) + s.window[drop, SERVICE]
-    if to >= 0:
-        more += s.seconds[drop, to] - s.seconds[at, to]
-        end += s.seconds[drop, to]
-    return more, end
-
-
-@njit(cache=True, nogil=True)
-def place(s: Sheet, r: int, order: int, rng: NDArray[np.uint64], any_place: bool) -> tuple[float, int, int]:
-    """Where `order` adds least to row `r` behind its frozen stops; with `any_place`, a feasible place drawn evenly.
+@kernel
+def place(s: Sheet, r: int, order: int, rng: NDArray[np.uint64], wanted: int) -> tuple[float, int, int]:
+    """Where `order` goes in row `r` behind its frozen stops: where it adds least (`CHEAPEST`), drawn evenly (`ANY`), or the `FIRST` found.
 
     Returns:
         What it adds (inf: nowhere), the position that the pickup takes, and the position that the drop-off takes once the pickup is in.
 
     Cost:
-        O(stops^2), each pair of places in constant time.
+        O(stops^2) at worst, each pair of places in constant time; about O(stops) for `CHEAPEST`, as a place whose pickup and least
+        drop-off add no less than the best so far is passed over.
 
     Source:
         Savelsbergh (1992), "The vehicle routing problem with time windows: minimizing route duration", ORSA J. Computing 4(2):
@@ -143,51 +138,89 @@ def place(s: Sheet, r: int, order: int, rng: NDArray[np.uint64], any_place: bool
         return np.inf, -1, -1
     pickup, drop = 2 * order, 2 * order + 1
     load, room = s.window[pickup, LOAD], s.real[r, CAPACITY] + TIGHT
-    opens, serve, late_d = s.window[pickup, EARLIEST], s.window[pickup, SERVICE], s.window[drop, LATEST] + TIGHT
+    opens, serve = s.window[pickup, EARLIEST], s.window[pickup, SERVICE]
+    opens_d, serve_d, late_d = s.window[drop, EARLIEST], s.window[drop, SERVICE], s.window[drop, LATEST] + TIGHT
     late = min(s.window[pickup, LATEST], s.real[r, PICKUP_BY] - serve) + TIGHT
+    sure, least = s.detour[pickup] >= -TIGHT * TIGHT, np.inf
+    for k in range(size, s.whole[r, FROZEN], -1):
+        at = s.stops[r, k - 1]
+        more = s.back[drop, at]
+        arrive = s.leave[r, k] + more
+        end = max(arrive, opens_d) + serve_d
+        to = s.stops[r, k] if k < size else home
+        if to >= 0:
+            more += tt[drop, to] - s.leg[r, k]
+            end += tt[drop, to]
+        # a pickup in front makes the vehicle no earlier where the triangle holds: what is too late without it stays too late
+        if more < least and not (sure and (arrive > late_d + TIGHT or end > s.by[r, k] + TIGHT)):
+            least = more
+        s.low[k] = least
     best, best_i, best_j, seen = np.inf, -1, -1, 0
     for i in range(s.whole[r, FROZEN], size + 1):
-        at = s.whole[r, START] if i == 0 else s.stops[r, i - 1]
-        arrive = s.leave[r, i] + tt[at, pickup]
         if s.leave[r, i] > late:
             break
+        there = s.back[pickup, s.whole[r, START] if i == 0 else s.stops[r, i - 1]]
+        arrive = s.leave[r, i] + there
         if arrive > late or s.aboard[r, i] + load > room:
             continue
         to = s.stops[r, i] if i < size else home
-        bent = tt[at, pickup] + (tt[pickup, to] - tt[at, to] if to >= 0 else 0.0)
-        if not any_place and bent + s.detour[drop] >= best:
+        bent = there + (tt[pickup, to] - s.leg[r, i] if to >= 0 else 0.0)
+        if wanted == CHEAPEST and bent + s.detour[drop] >= best:
             continue
-        at, free = pickup, max(arrive, opens) + serve
-        for k in range(i, size + 1):  # the drop-off goes in front of the stop k, or to the end
-            if free > late_d:
-                break
-            more, end = _drop_between(s, free, at, to, drop)
-            if more < np.inf and end <= s.by[r, k]:
+        free = max(arrive, opens) + serve
+        # the drop-off right behind the pickup
+        arrive = free + tt[pickup, drop]
+        if arrive <= late_d:
+            end, more = max(arrive, opens_d) + serve_d, there + tt[pickup, drop]
+            if to >= 0:
+                end += tt[drop, to]
+                more += tt[drop, to] - s.leg[r, i]
+            if end <= s.by[r, i]:
                 seen += 1
-                if (unit(rng) * seen < 1.0) if any_place else (bent + more < best):
-                    best, best_i, best_j = bent + more, i, k + 1
-            if k == size:
-                break
-            free += tt[at, to]
+                if (unit(rng) * seen < 1.0) if wanted == ANY else (more < best):
+                    best, best_i, best_j = more, i, i + 1
+        if i == size:
+            break
+        free += tt[pickup, to]
+        for k in range(i, size):  # past stop k, then the drop-off in front of the next one, or at the end
             if free > s.by[r, k] or s.aboard[r, k + 1] + load > room:
                 break
-            free = max(free, s.window[to, EARLIEST]) + s.window[to, SERVICE]
-            at, to = to, (s.stops[r, k + 1] if k + 1 < size else home)
+            if s.low[k + 1] == np.inf or (wanted == CHEAPEST and bent + s.low[k + 1] >= best):
+                break
+            at = s.stops[r, k]
+            free = max(free, s.window[at, EARLIEST]) + s.window[at, SERVICE]
+            if free > late_d:
+                break
+            arrive = free + s.back[drop, at]
+            if arrive <= late_d:
+                end, more = max(arrive, opens_d) + serve_d, s.back[drop, at]
+                to = s.stops[r, k + 1] if k + 1 < size else home
+                if to >= 0:
+                    end += tt[drop, to]
+                    more += tt[drop, to] - s.leg[r, k + 1]
+                if end <= s.by[r, k + 1]:
+                    seen += 1
+                    if (unit(rng) * seen < 1.0) if wanted == ANY else (bent + more < best):
+                        best, best_i, best_j = bent + more, i, k + 2
+            free += s.leg[r, k + 1]
+        if seen > 0 and wanted == FIRST:
+            break
     return best, best_i, best_j
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_place(s: Sheet, r: int, order: int, rng: NDArray[np.uint64]) -> tuple[float, int]:
     """`place` at least cost, remembered by what the row holds; the two positions are packed as i x (most + 2) + j."""
-    slot = int(s.mark[r] >> np.uint64(40)) % CACHED
-    if s.known[order, slot] == s.mark[r]:
-        return s.worth[order, slot], s.where[order, slot]
-    more, i, j = place(s, r, order, rng, False)
-    s.known[order, slot], s.worth[order, slot], s.where[order, slot] = s.mark[r], more, i * (s.stops.shape[1] + 2) + j
-    return more, s.where[order, slot]
+    slot = np.int64((s.mark[r] >> np.uint64(40)) & np.uint64(CACHED - 1))
+    if s.known[order, slot, 0] == s.mark[r]:
+        return s.worth[order, slot, 1], s.where[order, slot, 2]
+    more, i, j = place(s, r, order, rng, CHEAPEST)
+    s.known[order, slot, 0], s.worth[order, slot, 1] = s.mark[r], more
+    s.where[order, slot, 2] = i * (s.stops.shape[1] + 2) + j
+    return more, s.where[order, slot, 2]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put(s: Sheet, r: int, order: int, i: int, j: int) -> None:
     """Put `order` into row `r`: its pickup at position `i`, then its drop-off at position `j` > `i`."""
     size = s.whole[r, LENGTH]
@@ -202,7 +235,7 @@ def put(s: Sheet, r: int, order: int, i: int, j: int) -> None:
     refresh(s, r)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def take(s: Sheet, r: int, order: int) -> None:
     """Take both stops of `order` out of row `r`; the row is not worked out anew."""
     kept = 0
@@ -218,16 +251,18 @@ def lay(block: Floats, seconds: Floats, stops: Ints, whole: Ints, real: Floats, 
     """A sheet of a copy of the plan, all rows worked out; `orders` = how many pairs lead the stops."""
     most = stops.shape[1]
     one = np.zeros(1, dtype=np.int64)
+    memory = np.zeros((orders, CACHED, 4))
     rows = len(stops) + 1
     alike = np.unique(np.column_stack([whole[:, START], whole[:, HOME], real]), axis=0, return_inverse=True)[1].reshape(-1)
     sheet = Sheet(
         seconds, block, detour,
         np.vstack([stops, np.full((1, most), -1, dtype=np.int64)]),
         np.vstack([whole, np.zeros((1, whole.shape[1]), dtype=np.int64)]), np.vstack([real, np.zeros((1, real.shape[1]))]),
-        np.zeros((rows, most + 1)), np.zeros((rows, most + 1)), np.zeros((rows, most + 1)), np.zeros(rows),
+        np.zeros((rows, most + 1)), np.zeros((rows, most + 1)), np.zeros((rows, most + 1)), np.zeros((rows, most + 1)),
+        np.zeros(most + 2), np.ascontiguousarray(seconds.T), np.zeros(rows),
         np.zeros(rows, dtype=np.uint64), np.concatenate([alike, one]).astype(np.uint64) * np.uint64(2654435761) + np.uint64(97),
         np.full(orders, -1, dtype=np.int64),
-        np.zeros((orders, CACHED), dtype=np.uint64), np.zeros((orders, CACHED)), np.zeros((orders, CACHED), dtype=np.int64),
+        memory.view(np.uint64), memory, memory.view(np.int64),
     )  # fmt: skip
     for r in range(len(stops)):
         refresh(sheet, r)

@@ -12,11 +12,12 @@ from rialto.match.routes.anneal import anneal
 from rialto.match.routes.chance import draw, seeded
 from rialto.match.routes.effort import Effort
 from rialto.match.routes.fewer import undo
+from rialto.match.routes.pool import choose
 from rialto.match.routes.practice import made_up
 from rialto.match.routes.records import EARLIEST, FROZEN, LENGTH, Routes, Stops, Terms
 from rialto.match.routes.search_sheet import Search, bench_of, checked, force_into, insert_one
 from rialto.match.routes.sheet import Sheet, lay, least_detour, refresh, take
-from rialto.match.routes.workbench import idle
+from rialto.match.routes.workbench import Bench, idle
 
 __all__ = ["Solved", "solve", "warm"]
 
@@ -27,8 +28,13 @@ FEWER_SHARE = 0.35
 """Share of the effort that goes into using fewer vehicles."""
 TRIES = 1
 """Vehicles that are tried in that share before it ends."""
-HOT, COLD = 1.0, 0.01
-"""Temperatures at the start and at the end, in mean ways of an order."""
+COLD = 0.01
+"""Temperature at the end, in mean ways of an order."""
+LAPS = ((0.5, 1.0), (0.8, 0.4), (1.0, 0.2))
+"""Laps of the search for shorter routes: until which share of its effort each goes on, and its temperature at the start. Between two,
+the best plan is put together from the routes seen."""
+POOL_SHARE, LEAST_POOL = 0.03, 100
+"""Largest share of the effort that prices take, and the choice, and the routes that must have been seen."""
 AT_ONCE = 50
 """Rounds between two looks at the effort."""
 
@@ -189,10 +195,30 @@ def _shorten(search: Search, effort: Effort) -> None:
     active = np.array([r for r in range(len(s.stops) - 1) if not idle(s, r)], dtype=np.int64)
     if not len(active):
         return
-    bench = bench_of(search, active)
-    begun, scale = effort.used, bench.value[0] / max(1, int((s.route_of >= 0).sum()))
-    while (used := effort.used) < 1.0 and bench.in_use[0]:
-        heat = scale * HOT * (COLD / HOT) ** ((used - begun) / (1.0 - begun))
-        anneal(s, bench, AT_ONCE, heat, search.rng)
-        effort.spend(AT_ONCE)
-    undo(s, bench.best_stops, bench.best_lengths)
+    bench, begun = bench_of(search, active), effort.used
+    scale = bench.value[0] / max(1, int((s.route_of >= 0).sum()))
+    for upto, hot in LAPS:
+        came, until = effort.used, begun + (1.0 - begun) * upto
+        while (used := effort.used) < until and bench.in_use[0]:
+            heat = scale * hot * (COLD / hot) ** ((used - came) / (until - came))
+            anneal(s, bench, AT_ONCE, heat, search.rng)
+            effort.spend(AT_ONCE)
+        undo(s, bench.best_stops, bench.best_lengths)
+        if effort.used < 1.0:
+            _from_pool(search, bench, None if effort.clock is None else POOL_SHARE * effort.most)
+            active = np.array([r for r in range(len(s.stops) - 1) if not idle(s, r)], dtype=np.int64)
+            bench = bench_of(search, active, bench)
+
+
+def _from_pool(search: Search, bench: Bench, seconds: float | None) -> None:
+    """Put a shorter plan together from the routes that the search has seen, if there is one."""
+    s = search.sheet
+    rows = _in_use(s)
+    if bench.pool.noted[0] < LEAST_POOL or not search.movable[s.route_of >= 0].all():
+        return
+    found = choose(bench.pool, s, rows, seconds=seconds)
+    if found:
+        s.whole[rows, LENGTH] = 0
+        for r, row in zip(rows.tolist(), found, strict=False):
+            s.stops[r, : len(row)], s.whole[r, LENGTH] = row, len(row)
+        undo(s, s.stops[:-1].copy(), s.whole[:-1, LENGTH].copy())

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from rialto.kernels import kernel
+from rialto.match.routes.pool import Pool
 from rialto.match.routes.records import HOME, LENGTH, START
 from rialto.match.routes.sheet import Sheet
 
@@ -29,6 +30,10 @@ class Bench(NamedTuple):
         out: Orders taken out. `touched`, `saved`, `lengths`: rows changed in a round, as they were; `seen`: 1 where kept, shape (rows,).
         best_stops, best_lengths: The best plan so far. `value`: travel of the plan as it is, and of the best, shape (2,).
         weight: How well each ruin and each repair has done, shape (2, 4); `used`, `earned`: since it was last worked out.
+        bank: Orders that no row takes now, and those before the round, shape (2, orders); the first `banked[0]` stand.
+        whole: Rounds that ended with an empty bank since weights were worked out, and those since it last was empty, shape (2,).
+        penalty: What an order in the bank counts for, in travel, shape (1,).
+        hard, waiting, pool: How hard each order has been to place; room for `force`; the routes seen.
     """
 
     near: Ints
@@ -46,21 +51,29 @@ class Bench(NamedTuple):
     weight: Floats
     used: Floats
     earned: Floats
+    bank: Ints
+    banked: Ints
+    whole: Ints
+    penalty: Floats
+    hard: Floats
+    waiting: Ints
+    pool: Pool
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep(s: Sheet, b: Bench, r: int, touched: int) -> int:
     """Note what row `r` is before it changes, once a round; returns how many are noted."""
     if b.seen[r] == 1:
         return touched
     b.seen[r] = 1
     b.touched[touched] = r
-    b.saved[touched] = s.stops[r]
     b.lengths[touched] = s.whole[r, LENGTH]
+    for k in range(b.lengths[touched]):
+        b.saved[touched, k] = s.stops[r, k]
     return touched + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def idle(s: Sheet, r: int) -> bool:
     """Whether row `r` has nothing to do and its vehicle stands at home, or wherever where it has none."""
     return s.whole[r, LENGTH] == 0 and (s.whole[r, HOME] < 0 or s.whole[r, HOME] == s.whole[r, START])

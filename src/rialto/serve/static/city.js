@@ -3,6 +3,7 @@
 (() => {
   const byId = id => document.getElementById(id);
   const map = byId("map"), slider = byId("when");
+  const day = map.dataset.day;  // a logged day instead of what goes on now, "" = none
   const lat0 = +map.dataset.lat, lon0 = +map.dataset.lon, radius = +map.dataset.radius;
   const metres = 111195, east = metres * Math.cos(lat0 * Math.PI / 180);
   const place = (lat, lon) => [(lon - lon0) * east / radius * 480, -(lat - lat0) * metres / radius * 480];
@@ -33,6 +34,7 @@
     const answer = await fetch(path), text = await answer.text();
     return { ok: answer.ok, told: JSON.parse(text.replace(/"(id|order|driver|instead)":(\d{16,})/g, '"$1":"$2"')) };
   }
+  const query = at => { const q = new URLSearchParams([...(at === null ? [] : [["at_s", at]]), ...(day ? [["day", day]] : [])]).toString(); return q && `?${q}`; };
   const same = (a, b) => a !== null && b !== null && String(a) === String(b);
   const isPicked = (kind, id) => picked !== null && picked.kind === kind && same(picked.id, id);
 
@@ -40,7 +42,7 @@
     picked = { kind: "order", id: order };
     const box = byId("why");
     let got;
-    try { got = await ask(`/api/match/why/${order}${shown === null ? "" : `?at_s=${shown}`}`); }
+    try { got = await ask(`/api/match/why/${order}${query(shown)}`); }
     catch { box.replaceChildren(element("p", "The service does not answer; try again.", "muted")); return; }
     if (!isPicked("order", order)) return;
     const told = got.told;
@@ -113,8 +115,8 @@
     latest = now;
     const n = now.counts, busy = n.offered + n.assigned + n.picked_up;
     byId("clock").textContent = clock(now.at_s);
-    byId("mode").textContent = shown === null ? held ? "held" : "live" : "replay";
-    byId("mode").className = `mode ${shown === null && !held ? "is-live" : ""}`;
+    byId("mode").textContent = day ? "logged" : shown === null ? held ? "held" : "live" : "replay";
+    byId("mode").className = `mode ${shown === null && !held && !day ? "is-live" : ""}`;
     const ages = now.drivers.map(d => d.age_s).filter(a => a !== null).sort((a, b) => a - b);
     const old = ages.length ? `; positions ${Math.max(1, Math.ceil(ages[ages.length >> 1]))} s old (median)` : "";
     byId("counts").textContent = `${n.free} drivers free, ${busy} busy, ${n.waiting} ${n.waiting === 1 ? "order waits" : "orders wait"}${n.silent ? `, ${n.silent} without position` : ""}${old}`;
@@ -179,14 +181,14 @@
   async function show() {  // the moment on view, or now; an answer that comes late is dropped
     const turn = ++asked;
     try {
-      const { ok, told } = await ask(`/api/match/snapshot${shown === null ? "" : `?at_s=${shown}`}`);
+      const { ok, told } = await ask(`/api/match/snapshot${query(shown)}`);
       if (turn !== asked) return;
       if (ok) draw(told); else byId("counts").textContent = told.detail;
     } catch { if (turn === asked) byId("counts").textContent = "The service does not answer; trying again."; }
   }
   async function gather() {
     try {
-      const { ok, told } = await ask("/api/match/moments");
+      const { ok, told } = await ask(`/api/match/moments${query(null)}`);
       if (!ok) return;
       moments = told.at_s;
       const row = shown === null ? moments.length : moments.findLastIndex(t => t <= shown);
@@ -201,9 +203,10 @@
       byId("first").textContent = moments.length ? `since ${clock(moments[0])}` : "The last hour gathers here.";
     } catch { /* the next tick asks again, and the picture tells that nobody answers */ }
   }
-  function said() { slider.setAttribute("aria-valuetext", shown === null ? "now" : clock(shown)); }
+  function said() { slider.setAttribute("aria-valuetext", shown === null ? day ? "the day's last" : "now" : clock(shown)); }
   function goTo(row) {
     shown = row < moments.length ? moments[row] : null;
+    if (day && shown === null && !held) hold(true);  // a day has an end
     slider.value = row;
     said();
     return show();
@@ -216,7 +219,8 @@
   }
   slider.addEventListener("input", () => { if (+slider.value < moments.length) hold(true); goTo(+slider.value); });
   slider.addEventListener("keydown", e => { if (e.key === " ") { e.preventDefault(); hold(!held); } });
-  byId("now").addEventListener("click", () => { hold(false); goTo(moments.length); });
+  byId("now").addEventListener("click", () => { hold(!!day); goTo(moments.length); });
+  byId("day")?.addEventListener("change", e => { location.href = e.target.value ? `/city?day=${e.target.value}` : "/city"; });
   byId("pause").addEventListener("click", () => hold(!held));
   byId("find").addEventListener("submit", e => {
     e.preventDefault();
@@ -227,7 +231,10 @@
   let ticks = 0;
   async function tick() {
     if (!document.hidden) {
-      if (ticks++ % 20 === 0) await gather();
+      if (ticks++ % 20 === 0 && (!day || !moments.length)) {
+        await gather();
+        if (day && moments.length && !latest) { hold(true); await goTo(0); }  // a day is opened at its first moment
+      }
       if (!held) await (shown === null ? ticks % 2 || !latest ? show() : null : goTo(+slider.value + 1));
     }
     setTimeout(tick, 500);

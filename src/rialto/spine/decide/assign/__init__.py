@@ -62,7 +62,7 @@ def _decider(name: str, unmatched: Param, choose: _Choose) -> Decider:
     def decide(requests: Requests, candidates: Candidates, context: Context) -> Decisions:
         owner = candidates.owner
         rows = choose(owner, candidates, unmatched.of(requests).astype(np.float64), requests)
-        offsets = np.searchsorted(owner[rows], np.arange(len(requests) + 1)).astype(np.int64)
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(owner[rows], minlength=len(requests)))]).astype(np.int64)
         return chosen(requests, candidates, rows, offsets, np.ones(len(rows)))
 
     return Decider(name, decide)

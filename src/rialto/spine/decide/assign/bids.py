@@ -27,6 +27,12 @@ class State(NamedTuple):
     holder: Ints
     edge: Ints
 
+    @staticmethod
+    def fresh(graph: Graph) -> State:
+        """Nobody holds anything, and nothing has a price."""
+        nobody, nothing = np.full(graph.goods, -1, dtype=np.int64), np.full(len(graph.wait), -1, dtype=np.int64)
+        return State(np.zeros(graph.goods), nobody, nothing)
+
 
 @njit(cache=True, nogil=True)
 def bid(graph: Graph, state: State, most: int, step: float) -> Ints:

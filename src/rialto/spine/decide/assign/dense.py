@@ -21,6 +21,9 @@ Slots = NDArray[np.int32]
 _SHARE = 0.25
 """Share of all pairs from which the table is faster."""
 
+_FEW = 2_500
+"""Cells up to which either takes some 0.1 ms, and the table would load SciPy, which takes a third of a second."""
+
 _CELLS = 25_000_000
 """Cells of the largest table: 200 MB."""
 
@@ -32,10 +35,11 @@ def crowded(pairs: int, requests: int, drivers: int, *, exact: bool) -> bool:
     """Whether so many pairs of so many requests and drivers had better be put in a table.
 
     Example:
-        >>> crowded(9_000, 100, 100, exact=True), crowded(9_000, 1_000, 1_000, exact=True)
-        (True, False)
+        >>> crowded(9_000, 100, 100, exact=True), crowded(9_000, 1_000, 1_000, exact=True), crowded(90, 10, 10, exact=True)
+        (True, False, False)
     """
-    return requests * drivers <= (_CELLS if exact else _QUICK) and pairs > _SHARE * requests * drivers
+    cells = requests * drivers
+    return _FEW < cells <= (_CELLS if exact else _QUICK) and pairs > _SHARE * cells
 
 
 def tabled(request: Ints, slot: Slots, rank: Ints, cost: Floats, wait: Floats, use: Bools) -> tuple[Ints, float]:

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from rialto.spine.decide.assign.bids import State, bid
 from rialto.spine.decide.assign.rows import Floats, Graph, Ints
 
-__all__ = ["solve"]
+__all__ = ["ANY", "Search", "nearest", "push", "search", "solve"]
+
+ANY = 1 << 62
+"""As many goods as there may be."""
 
 
 class Search(NamedTuple):
@@ -35,34 +38,42 @@ def solve(graph: Graph, bids: int, step: float, reach: int) -> tuple[State, int]
         step: As in `bid`; the answer is exact at 0 only.
         reach: Goods after which a search makes do with the best it has seen; the answer is exact where no search got so far.
     """
-    bidders = len(graph.wait)
-    state = State(np.zeros(graph.goods), np.full(graph.goods, -1, dtype=np.int64), np.full(bidders, -1, dtype=np.int64))
+    state = State.fresh(graph)
     left = bid(graph, state, bids, step)
-    return state, search(graph, state, left, reach) if len(left) else 0
+    return state, search(graph, state, left, reach, ANY)[0] if len(left) else 0
 
 
 @njit(cache=True, nogil=True)
-def search(graph: Graph, state: State, left: Ints, reach: int) -> int:
-    """Find each of the bidders `left` its place, one after the other; how many searches were cut short."""
+def search(graph: Graph, state: State, left: Ints, reach: int, most: int) -> tuple[int, bool]:
+    """Find each of the bidders `left` its place, one after the other: how many searches were cut short, and whether all were made.
+
+    None is begun once the searches before it have looked at `most` goods.
+    """
     goods, room = graph.goods, graph.cost.size + 1
     by_good = np.empty(goods), np.full(goods, -1, np.int64), np.empty(goods, np.int64), np.empty(goods, np.int64)
     space = Search(*by_good, np.empty(room), np.empty(room, np.int32), np.empty(goods, np.int64))
-    cut = 0
+    cut = looked = 0
     for turn in range(left.size):
-        cut += _augment(graph, state, space, left[turn], 2 * turn, reach)
-    return cut
+        if looked >= most:
+            return cut, False
+        short, far = _augment(graph, state, space, left[turn], 2 * turn, reach)
+        cut, looked = cut + short, looked + far
+    return cut, True
 
 
 @njit(cache=True, nogil=True)
-def _augment(graph: Graph, state: State, search: Search, bidder: int, mark: int, reach: int) -> int:
-    """Give `bidder` its place by the shortest alternating path to a free good or to a bidder that had better wait; 1 where cut short."""
+def _augment(graph: Graph, state: State, search: Search, bidder: int, mark: int, reach: int) -> tuple[int, int]:
+    """Give `bidder` its place by the shortest alternating path to a free good or to a bidder that had better wait.
+
+    1 where cut short, and how many goods it looked at.
+    """
     v, holder, edge = state
     best, end, waiter = graph.wait[bidder], -1, bidder  # `end`: the free good the path ends at; -1 = `waiter` waits
     size, settled, top = 0, 0, np.inf
     i, base = bidder, 0.0
     while True:
         size, best, end = _look(graph, state, search, i, base, best, end, mark, size)
-        j, size = _nearest(search, size, best, mark)
+        j, size = nearest(search, size, best, mark)
         if j < 0:
             break
         if settled >= reach:
@@ -78,7 +89,7 @@ def _augment(graph: Graph, state: State, search: Search, bidder: int, mark: int,
         v[search.settled[s]] += min(search.dist[search.settled[s]] - min(best, top), 0.0)
     if end < 0:
         if waiter == bidder:
-            return int(top < np.inf)
+            return int(top < np.inf), settled
         end = int(graph.good[edge[waiter]])
         edge[waiter] = -1
     while True:
@@ -86,7 +97,7 @@ def _augment(graph: Graph, state: State, search: Search, bidder: int, mark: int,
         last = edge[i]
         edge[i], holder[end] = search.edge[end], i
         if i == bidder:
-            return int(top < np.inf)
+            return int(top < np.inf), settled
         end = int(graph.good[last])
 
 
@@ -106,13 +117,13 @@ def _look(
             if state.holder[j] < 0:
                 best, end = x, j
             else:
-                _push(search, size, x, j)
+                push(search, size, x, j)
                 size += 1
     return size, best, end
 
 
 @njit(cache=True, nogil=True)
-def _push(search: Search, q: int, x: float, j: int) -> None:
+def push(search: Search, q: int, x: float, j: int) -> None:
     key, node = search.key, search.node
     while q > 0:
         up = (q - 1) >> 1
@@ -124,7 +135,7 @@ def _push(search: Search, q: int, x: float, j: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _nearest(search: Search, size: int, best: float, mark: int) -> tuple[int, int]:
+def nearest(search: Search, size: int, best: float, mark: int) -> tuple[int, int]:
     """Take the nearest good off the heap that is not settled; -1 where none lies before `best`."""
     key, node = search.key, search.node
     while size > 0 and key[0] < best:

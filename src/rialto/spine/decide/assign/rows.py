@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from rialto.threads import spread
+
 __all__ = ["Bools", "Floats", "Graph", "Ints", "build"]
 
 Ints = NDArray[np.int64]
@@ -16,6 +18,8 @@ Bools = NDArray[np.bool_]
 
 _RUN = 32
 """Pairs that are put in order by insertion; longer rows by merging such runs."""
+
+_GRAIN = 1024  # rows worth a call
 
 
 class Graph(NamedTuple):
@@ -38,51 +42,81 @@ class Graph(NamedTuple):
     goods: int
 
 
-@njit(cache=True, nogil=True)
 def build(bidder: Ints, good: NDArray[np.int32], name: Ints, cost: Floats, wait: Floats, use: Bools, goods: int) -> Graph:
     """The graph of the pairs in use: `bidder`, `good`, the good's `name` (which breaks ties) and `cost`, shape (pairs,) each.
 
     A row longer than there are bidders keeps its cheapest, one for each bidder (and their ties): the others cannot take more.
     """
-    start = np.zeros(wait.size + 1, np.int64)
+    start, source = _gathered(bidder, use, wait.size)
+    longest = int((start[1:] - start[:-1]).max(initial=0))
+    if longest > len(wait):
+        start, source = _trimmed(start, source, cost)
+    paid, taken = np.empty(len(source)), np.empty(len(source), dtype=np.int32)
+
+    def part(first: int, last: int) -> None:
+        _order(first, last, start, source, paid, taken, cost, name, good, longest)
+
+    spread(part, len(wait), grain=_GRAIN)
+    return Graph(start, taken, paid, wait, source, goods)
+
+
+@njit(cache=True, nogil=True)
+def _gathered(bidder: Ints, use: Bools, bidders: int) -> tuple[Ints, Ints]:
+    """Where each bidder's pairs begin, shape (bidders + 1,), and the pairs in use by bidder."""
+    start = np.zeros(bidders + 1, np.int64)
     for p in range(bidder.size):
         start[bidder[p] + 1] += use[p]
-    longest = start.max()
     start = np.cumsum(start)
     source, at = np.empty(start[-1], np.int64), start.copy()
     for p in range(bidder.size):
         if use[p]:
             source[at[bidder[p]]] = p
             at[bidder[p]] += 1
-    paid, room, kept = np.empty(start[-1]), np.empty(longest, np.int64), 0
-    for i in range(wait.size):
-        low, high = start[i], start[i + 1]
-        start[i] = kept
-        if high - low > wait.size:
-            high = _cheapest(source, low, high, cost, wait.size)
-        if high - low > _RUN:
-            _sort(source[low:high], cost, name, room)
-        kept = _insert(source, paid, low, high, kept, cost, name)
-    start[wait.size] = kept
-    taken = np.empty(kept, np.int32)
-    for e in range(kept):
-        taken[e] = good[source[e]]
-    return Graph(start, taken, paid[:kept], wait, source[:kept], goods)
+    return start, source
 
 
 @njit(cache=True, nogil=True)
-def _insert(source: Ints, paid: Floats, low: int, high: int, kept: int, cost: Floats, name: Ints) -> int:
-    """Put pairs `source[low:high]` in order from `kept` on, with their costs; where the next row begins."""
-    end = kept
+def _trimmed(start: Ints, source: Ints, cost: Floats) -> tuple[Ints, Ints]:
+    """The same without what rows longer than there are bidders hold beyond their cheapest."""
+    left, kept, most = start.copy(), 0, start.size - 1
+    for i in range(most):
+        low, high = start[i], start[i + 1]
+        if high - low > most:
+            high = _cheapest(source, low, high, cost, most)
+        left[i] = kept
+        for q in range(low, high):
+            source[kept] = source[q]
+            kept += 1
+    left[most] = kept
+    return left, source[:kept]
+
+
+@njit(cache=True, nogil=True)
+def _order(
+    first: int, last: int, start: Ints, source: Ints, paid: Floats, taken: NDArray[np.int32], cost: Floats, name: Ints,
+    good: NDArray[np.int32], longest: int,
+) -> None:  # fmt: skip
+    """Put the rows of bidders `first..last` in order, each cheapest first, with their costs and goods."""
+    room = np.empty(longest, np.int64)
+    for i in range(first, last):
+        low, high = start[i], start[i + 1]
+        if high - low > _RUN:
+            _sort(source[low:high], cost, name, room)
+        _insert(source, paid, low, high, cost, name)
+        for e in range(low, high):
+            taken[e] = good[source[e]]
+
+
+@njit(cache=True, nogil=True)
+def _insert(source: Ints, paid: Floats, low: int, high: int, cost: Floats, name: Ints) -> None:
+    """Put pairs `source[low:high]` in order, with their costs."""
     for q in range(low, high):
-        p = source[q]
-        x, z = cost[p], end
-        while z > kept and (paid[z - 1] > x or (paid[z - 1] == x and name[source[z - 1]] > name[p])):
+        p, z = source[q], q
+        x = cost[p]
+        while z > low and (paid[z - 1] > x or (paid[z - 1] == x and name[source[z - 1]] > name[p])):
             paid[z], source[z] = paid[z - 1], source[z - 1]
             z -= 1
         paid[z], source[z] = x, p
-        end += 1
-    return end
 
 
 @njit(cache=True, nogil=True)

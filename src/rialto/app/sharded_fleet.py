@@ -1,0 +1,351 @@
+"""A fleet beside the service whose city is shared by several workers: what `Fleet` does, over shards."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
+from threading import Event, Lock, Thread
+from time import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rialto.app.engines import Engines
+from rialto.app.enrolled import Enrolled
+from rialto.app.fleet import KEPT_S
+from rialto.app.scenes import LATEST, STATES, Album, Moment, Scene
+from rialto.app.seen import order_columns, small
+from rialto.app.sharding import Sharding, held_to, sharding
+from rialto.app.shards import ShardLink, opened_shards
+from rialto.app.termed_fleet import TermedFleet
+from rialto.app.terms import Terms, Zone, log_beside
+from rialto.errors import EngineError, NothingHere
+from rialto.match.ledger import STATES as ORDER_STATES
+from rialto.match.ledger import Held
+from rialto.match.offers import Answers, Messages
+from rialto.match.pipeline import Assigned
+from rialto.match.records import Drivers, Orders, Pings, Plane
+from rialto.match.shards import Front, Windowed
+from rialto.match.track import Judged, Track
+from rialto.match.why import Why
+from rialto.records import Columns
+
+__all__ = ["ShardWindow", "ShardedFleet", "open_fleet"]
+
+_KEPT_ROWS = 200_000
+_SWEEP_S = 30.0
+_SHOWN_S = 0.5
+_TAKEN = 0  # of a ping's reasons: it was believed
+
+
+@dataclass(frozen=True, slots=True)
+class ShardWindow:
+    """One window of all shards; fields as those of `Fleet`'s `Decided`, whose reasons lie with the shards."""
+
+    at_s: float
+    waiting: int
+    orders: NDArray[np.int64]
+    drivers: NDArray[np.int64]
+    pickup_s: NDArray[np.float64]
+    likely: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, found: Windowed, at_s: float) -> ShardWindow:
+        """What a window came to."""
+        return cls(at_s, found.waiting, found.order, found.driver, found.made["pickup_s"], found.made["likely"])
+
+
+def open_fleet(engines: Engines, *, clock: Callable[[], float] = time) -> TermedFleet | ShardedFleet:
+    """The fleet that the settings name, in this process or over shards."""
+    shared = sharding(engines.settings)
+    return TermedFleet(engines, clock=clock) if shared is None else ShardedFleet(engines, shared, clock=clock)
+
+
+class ShardedFleet:
+    """A fleet over shards, safe to call from several threads; calls take turns.
+
+    Each shard's log holds its orders, offers and answers before they are acknowledged; the front holds only what the logs say, and
+    positions, which phones send again.
+
+    Args:
+        engines: Where engines come from; its settings' `fleet` has the plane's middle and the seconds between windows.
+        shared: How the city is cut.
+        clock: Seconds since 1970, UTC.
+
+    Raises:
+        EngineBusy: Another process dispatches this fleet.
+        BadSettings: The logs are of another number of shards.
+    """
+
+    def __init__(self, engines: Engines, shared: Sharding, *, clock: Callable[[], float] = time) -> None:
+        chosen, home = engines.settings.fleet, engines.settings.home / "fleet"
+        self.centre, self.radius_m, self._every_s = (chosen.lat, chosen.lon), chosen.radius_m, chosen.window_s
+        self._clock, self._seed = clock, engines.settings.seed
+        plane = Plane(*self.centre)
+        self._geo, self._ends = engines.geo(), ExitStack()
+        self._track = Track(self._geo, plane)
+        regions = held_to(home / "shards.json", shared.regions(plane, self.radius_m), plane)
+        hosts = shared.hosts()
+        self._ends.callback(hosts.close)
+        try:
+            events = engines.settings.url("events")
+            logs = f"{events.text}-fleet-offers" if events.scheme == "kafka" else home / "shards"
+            self._front, self._links = self._ends.enter_context(
+                opened_shards(
+                    logs, regions, plane, settings=engines.settings, hosts=hosts, halo_m=shared.halo_m, standby=shared.standby
+                )
+            )
+            logs_beside = {name: log_beside(engines, name) for name in ("drivers", "terms")}
+            for log in logs_beside.values():
+                self._ends.callback(log.close)
+            self._enrolled, self.terms = Enrolled(logs_beside["drivers"]), Terms(logs_beside["terms"], plane)
+            self._lock, self._shown = Lock(), Lock()
+            self._fleet(self._enrolled.everyone())
+            self._front.say("block", dict(zip(("customer", "driver"), self.terms.pairs)), at_s=clock())
+        except BaseException:
+            self._ends.close()
+            raise
+        self._album = Album(every_s=max(10.0, self._every_s), span_s=KEPT_S)
+        self._decided = deque[ShardWindow]()
+        self._goals: dict[int, tuple[float, float, float, float]] = {}
+        self._scene: Scene | None = None
+        self._last_s = self._swept_s = -np.inf
+        self._calls = count()
+        self._stop = Event()
+        self._thread = Thread(target=self._windows, name="rialto-shards", daemon=True)
+        self.failed = ""
+        """Why the last window could not be decided; "" where it was."""
+
+    @property
+    def ready(self) -> bool:
+        """True while windows are decided."""
+        return not self.failed
+
+    @property
+    def plane(self) -> Plane:
+        """The map."""
+        return self._track.plane
+
+    @property
+    def links(self) -> Sequence[ShardLink]:
+        """The shards' workers."""
+        return self._links
+
+    @property
+    def front(self) -> Front:
+        """What stands before the shards."""
+        return self._front
+
+    def start(self) -> None:
+        """Begin to decide windows; a second call does nothing."""
+        if self._every_s > 0 and not self._thread.is_alive() and not self._stop.is_set():
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, after the window under way, and the workers; a second call does nothing."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._lock:
+            self._ends.close()
+            self._geo.close()
+
+    def enrol(self, drivers: Drivers) -> None:
+        """Add drivers or renew known ones; durable when it returns."""
+        with self._lock:
+            self._fleet(drivers)
+            self._enrolled.keep(drivers, at_s=self._clock())
+
+    def _fleet(self, drivers: Drivers) -> None:
+        if not len(drivers):
+            return
+        now_s = self._clock()
+        self._track.enrol(drivers, at_s=now_s)
+        x_m, y_m = self._track.place(drivers.ids)
+        lat, lon = self.plane.latlon(np.where(np.isfinite(x_m), x_m, 0.0), np.where(np.isfinite(y_m), y_m, 0.0))
+        self._front.enrol(drivers, lat, lon, at_s=now_s)
+        self._laden(now_s)
+
+    def _laden(self, now_s: float) -> None:
+        drivers, load = self.terms.loads
+        known = self.known(drivers)
+        self._front.say("carry", {"driver": drivers[known], "load": load[known]}, at_s=now_s)
+
+    def known(self, drivers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which drivers are enrolled, shape (drivers,)."""
+        return self._track.slots(drivers)[0]
+
+    def block(self, customer: NDArray[np.int64], driver: NDArray[np.int64], barred: NDArray[np.bool_]) -> int:
+        """Bar pairs from the next window on, or let them meet again; returns how many are barred now. Durable."""
+        with self._lock:
+            count = self.terms.block(customer, driver, barred, at_s=self._clock())
+            self._front.say("block", dict(zip(("customer", "driver"), self.terms.pairs)), at_s=self._clock())
+        return count
+
+    def carry(self, drivers: NDArray[np.int64], load: NDArray[np.float64]) -> None:
+        """Say what drivers have on board, shape (drivers, 3). Durable."""
+        with self._lock:
+            self._track.carry(drivers, load)
+            self.terms.carry(drivers, load, at_s=self._clock())
+            self._laden(self._clock())
+
+    def earn(self, keys: Sequence[str], drivers: NDArray[np.int64], cents: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say what drivers were paid, each by its key once; true where it is new. It counts from this start on, as in one process."""
+        with self._lock:
+            new = self.terms.earn(keys, drivers, cents, at_s=self._clock())
+            self._front.say("earn", {"driver": drivers[new], "cents": cents[new]}, at_s=self._clock())
+        return new
+
+    def told_ready(
+        self, orders: NDArray[np.int64], merchants: NDArray[np.int64], ready_s: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Note when orders were ready, as their merchants tell; true where the order is known. Durable."""
+        with self._lock:
+            return self._front.ready(orders, merchants, ready_s, at_s=self._clock())
+
+    def draw(self, zones: Sequence[Zone]) -> None:
+        """Have these zones, for orders placed from now on. Durable."""
+        with self._lock:
+            self.terms.draw(zones, at_s=self._clock())
+
+    def pings(self, pings: Pings) -> Judged:
+        """Take positions; says what became of each. What is believed goes on to the shards that have to know."""
+        with self._lock:
+            now_s = self._clock()
+            judged = self._track.pings(pings, now_s=now_s)
+            taken = judged.reasons == _TAKEN
+            if taken.any():
+                self._front.pings(pings.take(np.flatnonzero(taken)), now_s=now_s)
+        return judged
+
+    def place(self, orders: Orders) -> NDArray[np.bool_]:
+        """Take orders in, shape (orders,): true where they are new. Durable when it returns."""
+        with self._lock:
+            return self._front.place(
+                self.terms.needed(orders), at_s=self._clock(), key=f"placed:{self._front.name}:{next(self._calls)}"
+            )
+
+    def tell(self, messages: Messages) -> Answers:
+        """Act on drivers' and customers' messages, and answer each; durable when it returns. `BadInput` for drivers who leave or come."""
+        with self._lock:
+            return self._front.tell_all(messages, at_s=self._clock())
+
+    def window(self) -> ShardWindow:
+        """Decide a window now, in all shards: what waits is offered to who is free."""
+        with self._lock:
+            self._last_s = at_s = max(self._clock(), self._last_s + 0.001)
+            found = self._front.window(at_s=at_s, seed=self._seed)
+            decided = ShardWindow.of(found, at_s)
+            self._decided.append(decided)
+            self._remember(found.made)
+            self._forget(at_s)
+        if self._album.due(at_s):
+            self._album.put(self.scene())
+        return decided
+
+    def _remember(self, made: Columns) -> None:
+        ends = zip(*(made[name].tolist() for name in ("lat", "lon", "drop_lat", "drop_lon")))
+        new = self._goals | dict(zip(made["order"].tolist(), ends))
+        self._goals = dict(list(new.items())[-_KEPT_ROWS:])
+
+    def _forget(self, at_s: float) -> None:
+        rows = sum(len(d.orders) for d in self._decided)
+        while len(self._decided) > 1 and (rows > _KEPT_ROWS or self._decided[0].at_s < at_s - KEPT_S):
+            rows -= len(self._decided.popleft().orders)
+        if at_s - self._swept_s >= _SWEEP_S:
+            self._swept_s = at_s
+            self._track.sweep(now_s=at_s)
+
+    def _windows(self) -> None:
+        while not self._stop.wait(self._every_s):
+            try:
+                self.window()
+                self.failed = ""
+            except (
+                Exception
+            ) as e:  # a thread that ended here would leave every later order waiting: readiness tells it, and it goes on
+                self.failed = f"{type(e).__name__}: {e}"
+                if not isinstance(e, EngineError):
+                    logging.getLogger("rialto").exception("a window was not decided")
+
+    def held(self, order: int) -> Held:
+        """How an order stands; `NothingHere` where it is unknown."""
+        with self._lock:
+            held = self._front.states(np.array([order]))[0]
+        if held.state == "unknown":
+            raise NothingHere(f"order {order} is unknown: it was never placed here, or ended long ago and was forgotten.")
+        return held
+
+    def standing(self, driver: int) -> list[tuple[int, Held]]:
+        """The orders that were offered to a driver or are with him; `NothingHere` where he is not enrolled."""
+        known, _ = self._track.slots(np.array([driver]))
+        if not known[0]:
+            raise NothingHere(f"driver {driver} is not enrolled. Enrol the fleet first.")
+        with self._lock:
+            return self._front.standing(driver)
+
+    def since(self, at_s: float, *, window: bool = False) -> list[ShardWindow]:
+        """The kept windows after `at_s`, rising; with `window` the one at that very moment alone."""
+        return [d for d in list(self._decided) if (d.at_s == at_s if window else d.at_s > at_s)]
+
+    def why(self, order: int, *, at_s: float | None = None) -> Why:
+        """Why an order was decided as it was in its last window, or the last one up to `at_s`; its shard is asked."""
+        with self._lock:
+            return self._front.why(order, at_s=at_s)
+
+    def scene(self, at_s: float | None = None) -> Scene:
+        """What the map shows now, or showed at `at_s` of the last hour."""
+        if at_s is not None:
+            return self._album.at(at_s)
+        with self._shown:
+            now_s = self._clock()
+            if self._scene is None or not 0.0 <= now_s - self._scene.at_s < _SHOWN_S:
+                with self._lock:
+                    everybody = self._front.everybody()
+                self._scene = self._seen(everybody, now_s)
+            return self._scene
+
+    def _seen(self, everybody: Columns, now_s: float) -> Scene:
+        track, fleet = self._track, self._track.fleet
+        x_m, y_m = track.place(fleet.ids)
+        seen = np.isfinite(x_m) & np.isfinite(y_m)
+        ids = fleet.ids[seen]
+        lat, lon = track.plane.latlon(x_m[seen], y_m[seen])
+        off = (now_s < fleet.shift_start_s) | (now_s >= fleet.shift_end_s)
+        off |= (now_s >= fleet.break_start_s) & (now_s < fleet.break_end_s)
+        state = np.where(off[seen], STATES.index("away"), 0).astype(np.uint8)
+        order, goal = np.full(len(ids), -1, dtype=np.int64), np.full((len(ids), 2), np.nan)
+        at = np.searchsorted(ids, everybody["of"])
+        for row, driver, held, told in zip(*(c.tolist() for c in (at, everybody["of"], everybody["order"], everybody["state"]))):
+            name = ORDER_STATES[told] if told < len(ORDER_STATES) else ""
+            if row < len(ids) and ids[row] == driver and name in STATES:
+                ends = self._goals.get(held, (np.nan,) * 4)
+                state[row], order[row] = STATES.index(name), held
+                goal[row] = ends[2:] if name == "picked_up" else ends[:2]
+        drivers: dict[str, NDArray[Any]] = {
+            "id": ids, "lat": lat, "lon": lon, "age_s": track.age_s(ids, now_s=now_s), "state": state, "order": order,
+            "goal_lat": goal[:, 0], "goal_lon": goal[:, 1],
+        }  # fmt: skip
+        waiting = Orders.of(everybody["waiting_ids"], **{n: everybody[f"waiting_{n}"] for n in ("lat", "lon", "placed_s")})
+        return Scene(now_s, small(drivers), order_columns(waiting, now_s), self._latest(), int((~seen).sum()))
+
+    def _latest(self) -> tuple[Assigned, ...]:
+        """The latest offers, newest window first."""
+        found: list[Assigned] = []
+        for d in reversed(list(self._decided)):
+            rows = zip(d.orders[:LATEST].tolist(), d.drivers.tolist(), d.pickup_s.tolist())
+            found += [Assigned(order, driver, d.at_s, pickup_s) for order, driver, pickup_s in rows]
+            if len(found) >= LATEST:
+                break
+        return tuple(found[:LATEST])
+
+    def moments(self) -> Sequence[Moment]:
+        """The moments of the last hour that `scene` can show."""
+        return self._album.moments()
