@@ -6,8 +6,11 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
+from time import monotonic
+from typing import Any
 
 import uvicorn
 from pydantic import BaseModel
@@ -26,6 +29,7 @@ from rialto.serve.service import create
 __all__ = ["Server", "Task", "config", "main"]
 
 _HELD = 256  # connections that the kernel holds until somebody takes them
+_TURN_S, _LONGEST_TURN_S = 0.001, 0.01  # a turn a connection held, in which another process may wake and take the next
 GRACE_S = 5
 """Seconds that requests under way have to end."""
 
@@ -47,11 +51,32 @@ class Task(BaseModel):
     parent: Path
 
 
+class _Shared(socket.socket):
+    """A listening socket that several processes accept from: who holds more connections waits longer before it takes another.
+
+    Without it the process that wakes first takes all that came at once, and the others are idle while it is busy.
+    """
+
+    held: Callable[[], int] = staticmethod(lambda: 0)
+    _free_s = 0.0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """As `socket.accept`; `BlockingIOError` while it is the others' turn, after which the event loop asks again."""
+        if monotonic() < self._free_s:
+            raise BlockingIOError
+        taken = super().accept()
+        self._free_s = monotonic() + min(_TURN_S * (1 + self.held()), _LONGEST_TURN_S)
+        return taken
+
+
 class Server(uvicorn.Server):
-    """A server that shares its socket with others: it takes one connection a turn, so that an idle one gets the next."""
+    """A server that shares its socket with others."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As usual, with a queue in the kernel as long as before."""
+        for listening in sockets or ():
+            if isinstance(listening, _Shared):
+                listening.held = lambda: len(self.server_state.connections)
         await super().startup(sockets)
         for listening in sockets or ():
             listening.listen(_HELD)
@@ -80,7 +105,7 @@ def main() -> None:
     ready: list[bool] = []
     server = Server(config(Front(create(systems), Forward(task.parent), lambda: bool(ready)), backlog=1))
     Thread(target=_open, args=(systems, line, server, ready), name="rialto-open", daemon=True).start()
-    listening = socket.socket(fileno=task.port)
+    listening = _Shared(fileno=task.port)
     with threadpool_limits(limits=1, user_api="blas"):
         server.run(sockets=[listening])
 
