@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from rialto.errors import BadInput
 from rialto.find.shrink import held_out, share_of, shrunk
+from rialto.find.tune import surely_best
 from rialto.records import Candidates
 from rialto.spine.learn import Examples
 
@@ -70,3 +71,12 @@ def test_no_query_is_scored_by_a_ranker_that_learned_from_it() -> None:
 
     assert held_out(examples, np.array([0, 0, 1, 1, 2, 2]), fit, score, 0).tolist() == [1.0] * 6
     assert held_out(examples, np.zeros(6, dtype=np.int64), fit, score, 0).tolist() == [0.0] * 6
+
+
+def test_what_looks_best_by_chance_is_not_chosen_and_what_is_surely_better_is() -> None:
+    rng = np.random.default_rng(3)
+    usual = rng.random(80)
+    noise = [usual + rng.normal(0.0, 0.2, 80) - 0.02 for _ in range(5)]
+    assert surely_best(usual, noise) == -1
+    assert surely_best(usual, [*noise, usual + rng.normal(0.1, 0.2, 80), usual - 0.1]) == 5
+    assert surely_best(usual[:1], [usual[:1] + 1.0]) == -1

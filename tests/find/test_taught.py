@@ -4,6 +4,7 @@ import numpy as np
 
 from rialto.app.training import teach
 from rialto.find.fittings import Fittings
+from rialto.find.fusion import Fusion
 from rialto.find.judgments import judged
 from rialto.find.pipeline import Search
 from rialto.find.shrink import LAST_SHARE, SHARE, shrunk
@@ -27,6 +28,7 @@ def test_a_taught_ranker_is_served_with_the_share_that_its_card_holds(search: Se
     ]
     models = LocalModels()
     plain = search.fitted(**{n: getattr(Fittings(), n) for n in ("reader", "cross")})
+    plain = plain.tuned(plain.weights, Fusion.fixed(4.0))  # so bad a blend that there is something to gain
     report = teach(plain, judged(plain.catalogue, graded), models, gate=Gate(alpha=0.3, harm=0.05, least=10), fit=_fit)
     assert report.version, report.verdict.reason
     version, card = models.live(search.ranker) or ("", None)

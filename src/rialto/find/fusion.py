@@ -49,7 +49,7 @@ class Fusion:
             )
 
     @classmethod
-    def fixed(cls, cosine: float = 0.2) -> Fusion:
+    def fixed(cls, cosine: float = 0.1) -> Fusion:
         """BM25F's share plus `cosine` times the cosine, whatever the query: what serves where nothing was learned."""
         weights = np.zeros((len(PARTS), len(QUERY)))
         weights[:, 0] = (1.0, 0.0, 0.0, cosine)
@@ -75,7 +75,7 @@ class Fusion:
         """Learn the weights listwise: each query's scores, through a softmax, come near its grades' gains.
 
         Nothing is chosen by nDCG@10 on the same queries: of few queries it says too little to tell one blend from another, and
-        what it chose was worse on others than the fixed blend. The pull towards the fixed blend is all that holds the weights back.
+        what it chose was worse on others than the fixed blend. Whether to serve what is learned here is for `taught` to find out.
 
         Args:
             candidates: Candidates of judged queries with the columns `PARTS` and `query_terms`.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
-from rialto.find.tune import gains
+from rialto.find.tune import gains, surely_best
 from rialto.records import Candidates
 from rialto.spine.learn import Examples, Fit, Score
 
@@ -20,7 +20,6 @@ LAST_SHARE = "last_share"
 
 _SHARES = (0.0, 0.25, 0.75, 1.0)
 _HALF = 0.5
-_SURE = 2.0  # standard errors that a share has to be worth more than a half by
 
 
 def share_of(
@@ -28,9 +27,6 @@ def share_of(
     ideal: NDArray[np.float64],
 ) -> float:  # fmt: skip
     """The share of a learned order: a half, unless another is worth more by nDCG@10 than chance explains.
-
-    Few queries cannot tell one share from another, and what looked best on them is worth less on others than the mean of both orders;
-    of many queries the best is taken.
 
     Args:
         candidates: Of judged queries.
@@ -43,12 +39,8 @@ def share_of(
     def worth(share: float) -> NDArray[np.float64]:
         return gains(candidates, shrunk(candidates, before, apart, share), grades, ideal)
 
-    chosen, most, half = _HALF, 0.0, worth(_HALF)
-    for share in _SHARES if len(half) > 1 else ():
-        more = worth(share) - half
-        if more.mean() > max(most, _SURE * more.std(ddof=1) / np.sqrt(len(more))):
-            chosen, most = share, float(more.mean())
-    return chosen
+    best = surely_best(worth(_HALF), [worth(s) for s in _SHARES])
+    return _SHARES[best] if best >= 0 else _HALF
 
 
 def held_out(examples: Examples, part: NDArray[np.int64], fit: Fit, score: Score, seed: int) -> NDArray[np.float64]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from statistics import NormalDist
 
 import numba as nb
 import numpy as np
@@ -15,7 +16,7 @@ from rialto.find.weights import DEFAULT, Weights
 from rialto.records import Candidates, Requests
 from rialto.spine.rank import best
 
-__all__ = ["Counted", "counted", "gained", "gains", "strengths", "tuned"]
+__all__ = ["Counted", "counted", "gained", "gains", "strengths", "surely_best", "tuned"]
 
 _STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)
 _LENGTHS = (0.0, 0.15, 0.3, 0.5, 0.75, 1.0)
@@ -24,6 +25,7 @@ _PULL = 0.3  # nDCG x queries that a boost has to bring for each doubling away f
 _LEAST = 0.1  # nDCG x queries that any change has to bring
 _ROUNDS = 3
 _PLACES = 10
+_CHANCE = 0.05  # that the usual is given up for nothing, over all the others together
 
 
 class Counted:
@@ -191,3 +193,26 @@ def gains(
     gain = (2.0 ** grades[rows] - 1.0) / np.log2(np.arange(len(rows)) - offsets[owner] + 2.0)
     used = ideal > 0
     return np.asarray(np.bincount(owner, weights=gain, minlength=len(ideal))[used] / ideal[used])
+
+
+def surely_best(usual: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> int:
+    """Which of `others` is worth most and surely more than `usual`; -1 where chance explains every difference.
+
+    Few queries cannot tell one choice from another, and what looks best on them is worth less on others than the usual; of many
+    queries the best is taken.
+
+    Args:
+        usual: What each query gains by the usual choice, shape (queries,).
+        others: The same by each other one.
+
+    Example:
+        >>> usual = np.array([0.5, 0.4, 0.6, 0.5])
+        >>> surely_best(usual, [usual + 0.1, usual + [0.9, -0.4, 0.3, -0.3]])
+        0
+    """
+    chosen, most, errors = -1, 0.0, NormalDist().inv_cdf(1.0 - _CHANCE / 2.0 / max(len(others), 1))
+    for at, values in enumerate(others):
+        more = values - usual
+        if len(more) > 1 and more.mean() > max(most, errors * more.std(ddof=1) / np.sqrt(len(more))):
+            chosen, most = at, float(more.mean())
+    return chosen
