@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from rialto.app.engines import Engines
 from rialto.app.systems import Systems
@@ -21,7 +21,7 @@ LAT, LON, DAY = 52.5, 13.4, "2027-01-15"
 
 
 @pytest.fixture(scope="module")
-def logged(
+def address(
     tmp_path_factory: pytest.TempPathFactory, serving: Callable[[Systems], AbstractContextManager[str]]
 ) -> Generator[str, None, None]:
     """Forty minutes of a fleet of 30, of which only the logs are left: the service was started anew a day later."""
@@ -62,21 +62,12 @@ def logged(
 
 
 @pytest.fixture
-def seen(browser: Browser, logged: str, width: int) -> Generator[Page, None, None]:
-    """The day's page; it must have logged no error and asked nothing of anybody else."""
-    context = browser.new_context(viewport={"width": width, "height": 850}, base_url=logged, reduced_motion="reduce")
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    errors: list[str] = []
-    page.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda e: errors.append(str(e)))
-    page.on("request", lambda r: None if r.url.startswith(logged) else errors.append(r.url))
+def seen(page: Page) -> Page:
+    """The day's page."""
     page.goto(f"/city?day={DAY}")
     expect(page.locator("#mode")).to_have_text("logged")
     expect(page.locator("#when")).to_be_enabled()
-    yield page
-    context.close()
-    assert errors == []
+    return page
 
 
 def slide(page: Page, share: float) -> None:
@@ -126,11 +117,11 @@ def test_axe_finds_nothing_nothing_overflows_and_the_day_is_chosen_from_a_list(
     expect(seen.locator("#mode")).to_have_text("logged")
 
 
-def test_a_day_that_is_not_there_is_told_on_a_page(seen: Page, logged: str) -> None:
-    answer = seen.request.get(f"{logged}/city?day=2020-01-01")
+def test_a_day_that_is_not_there_is_told_on_a_page(seen: Page, address: str) -> None:
+    answer = seen.request.get(f"{address}/city?day=2020-01-01")
     assert answer.status == 404 and "days in the logs" in answer.text()
-    assert seen.request.get(f"{logged}/api/match/days").json() == {"days": [DAY]}
-    told = seen.request.get(f"{logged}/api/match/snapshot?day=x")
+    assert seen.request.get(f"{address}/api/match/days").json() == {"days": [DAY]}
+    told = seen.request.get(f"{address}/api/match/snapshot?day=x")
     assert told.status == 422 and "YYYY-MM-DD" in told.json()["detail"]
-    cells = seen.request.get(f"{logged}/api/match/cells?day={DAY}&resolution=8&at_s=1800001200").json()
+    cells = seen.request.get(f"{address}/api/match/cells?day={DAY}&resolution=8&at_s=1800001200").json()
     assert sum(c["waiting"] for c in cells["cells"]) >= 1 and sum(c["busy"] for c in cells["cells"]) > 5

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import count
-from threading import Event, Lock, Thread
+from threading import Lock
 from time import time
 
 import numpy as np
@@ -18,29 +15,24 @@ from numpy.typing import NDArray
 
 from rialto.app.engines import Engines
 from rialto.app.enrolled import Enrolled
-from rialto.app.scenes import LATEST, Album, Moment, Scene
+from rialto.app.fleet_windows import FleetWindows, known_order
+from rialto.app.scenes import Scene
 from rialto.app.seen import Goals, scene_of
+from rialto.app.terms import log_beside
 from rialto.app.turns import Turns
 from rialto.app.wired import wired
-from rialto.errors import EngineError, NothingHere
+from rialto.errors import NothingHere
 from rialto.match.blocked import Blocked
 from rialto.match.ledger import Held
 from rialto.match.offers import Answers, Messages
-from rialto.match.pipeline import Assigned
 from rialto.match.records import Drivers, Orders, Pings, Plane
 from rialto.match.track import Judged
 from rialto.match.why import Why, why
-from rialto.ports import EventLog
 from rialto.spine.pipeline import Outcome
 
 __all__ = ["Decided", "Fleet"]
 
-KEPT_S = 3600.0
-"""How long windows can be explained, listed and looked at again."""
-
-_KEPT_ROWS = 500_000  # pairs compared in the windows that are kept: some 100 bytes each
-_SWEEP_S = 30.0
-_SHOWN_S = 0.5  # a scene that is not older than this is shown again
+_KEPT_ROWS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +55,11 @@ class Decided:
     likely: NDArray[np.float64]
     outcome: Outcome
 
+    @property
+    def rows(self) -> int:
+        """Pairs compared: some 100 bytes each."""
+        return len(self.outcome.ranked)
+
     @classmethod
     def of(cls, outcome: Outcome, at_s: float) -> Decided:
         """What a window came to."""
@@ -74,7 +71,7 @@ class Decided:
         return cls(at_s, len(outcome.requests), orders, d.ids, pickup_s, likely, outcome)
 
 
-class Fleet:
+class Fleet(FleetWindows[Decided]):
     """A fleet's dispatch system, safe to call from several threads; windows are decided by a thread of its own, and on request.
 
     Orders and messages wait while a window takes what it decides on, and while it writes its offers, not while it decides: an order that
@@ -93,62 +90,28 @@ class Fleet:
     """
 
     def __init__(self, engines: Engines, *, clock: Callable[[], float] = time, blocked: Blocked | None = None) -> None:
-        chosen = engines.settings.fleet
-        self.centre = chosen.lat, chosen.lon
-        self.radius_m, self._every_s = chosen.radius_m, chosen.window_s
-        self._clock, self._seed = clock, engines.settings.seed
-        self._logs = {name: _log(engines, name) for name in ("offers", "decisions", "drivers")}
+        plane = Plane(engines.settings.fleet.lat, engines.settings.fleet.lon)
+        self._logs = {name: log_beside(engines, name) for name in ("offers", "decisions", "drivers")}
         self._geo = engines.geo()
         self._dispatch = wired(
-            engines,
-            self._geo,
-            Plane(*self.centre),
-            offers=self._logs["offers"],
-            decisions=self._logs["decisions"],
-            blocked=blocked,
+            engines, self._geo, plane, offers=self._logs["offers"], decisions=self._logs["decisions"], blocked=blocked
         )
+        super().__init__(engines.settings, self._dispatch.track, clock=clock, most_rows=_KEPT_ROWS)
         self._dispatch.offers.take_over(f"{socket.gethostname()}:{os.getpid()}", at_s=clock())
         self._enrolled = Enrolled(self._logs["drivers"])
         if len(fleet := self._enrolled.everyone()):
             self._dispatch.enrol(fleet, at_s=clock())
-        self._turns, self._deciding, self._shown = Turns(), Lock(), Lock()
-        self._album = Album(every_s=max(10.0, self._every_s), span_s=KEPT_S)
-        self._decided = deque[Decided]()
+        self._turns, self._deciding = Turns(), Lock()
         self._goals = Goals()
-        self._scene: Scene | None = None
-        self._last_s = self._swept_s = -np.inf
         self._calls = count()
-        self._stop = Event()
-        self._thread = Thread(target=self._windows, name="rialto-fleet", daemon=True)
-        self.failed = ""
-        """Why the last window could not be decided; "" where it was."""
-
-    @property
-    def ready(self) -> bool:
-        """True while windows are decided."""
-        return not self.failed
-
-    @property
-    def plane(self) -> Plane:
-        """The map."""
-        return self._dispatch.track.plane
-
-    def start(self) -> None:
-        """Begin to decide windows; a second call does nothing."""
-        if self._every_s > 0 and not self._thread.is_alive() and not self._stop.is_set():
-            self._thread.start()
 
     def stop(self) -> None:
         """End the thread, after the window under way, and close the logs; a second call does nothing."""
-        if self._stop.is_set():
-            return
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        with self._deciding, self._turns.alone():
-            self._geo.close()
-            for log in self._logs.values():
-                log.close()
+        if self._end():
+            with self._deciding, self._turns.alone():
+                self._geo.close()
+                for log in self._logs.values():
+                    log.close()
 
     def enrol(self, drivers: Drivers) -> None:
         """Add drivers or renew known ones; durable when it returns. It waits for the window under way, which knows drivers by their rows."""
@@ -175,54 +138,24 @@ class Fleet:
     def window(self) -> Decided:
         """Decide a window now: what waits is offered to who is free."""
         with self._deciding:
-            self._last_s = at_s = max(self._clock(), self._last_s + 0.001)
+            at_s = self._moment()
             outcome = self._dispatch.window(Orders.none(), at_s=at_s, seed=self._seed, turn=self._turns.alone)
             decided = Decided.of(outcome, at_s)
-            self._decided.append(decided)
             self._goals.keep(outcome, decided.orders, self._dispatch.offers.holding()[1])
-            self._forget(at_s)
-        if self._album.due(at_s):
-            self._album.put(self.scene())
+            self._keep(decided)
+        self._picture(at_s)
         return decided
-
-    def _forget(self, at_s: float) -> None:
-        rows = sum(len(d.outcome.ranked) for d in self._decided)
-        while len(self._decided) > 1 and (rows > _KEPT_ROWS or self._decided[0].at_s < at_s - KEPT_S):
-            rows -= len(self._decided.popleft().outcome.ranked)
-        if at_s - self._swept_s >= _SWEEP_S:
-            self._swept_s = at_s
-            self._dispatch.track.sweep(now_s=at_s)
-
-    def _windows(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                self.window()
-                self.failed = ""
-            except (
-                Exception
-            ) as e:  # a thread that ended here would leave every later order waiting: readiness tells it, and it goes on
-                if not self.failed:
-                    logging.getLogger("rialto").error("a window was not decided: %s", e, exc_info=not isinstance(e, EngineError))
-                self.failed = f"a window was not decided: {e}"
 
     def held(self, order: int) -> Held:
         """How an order stands; `NothingHere` where it is unknown."""
         held = self._dispatch.offers.state(order)
-        if held.state == "unknown":
-            raise NothingHere(f"order {order} is unknown: it was never placed here, or ended long ago and was forgotten.")
-        return held
+        return known_order(order, held)
 
     def standing(self, driver: int) -> list[tuple[int, Held]]:
         """The orders that were offered to a driver or are with him, by number of their offer; `NothingHere` where he is not enrolled."""
-        known, _ = self._dispatch.track.slots(np.array([driver]))
-        if not known[0]:
-            raise NothingHere(f"driver {driver} is not enrolled. Enrol the fleet first.")
-        drivers, orders, _ = self._dispatch.offers.holding()
-        return [(order, self._dispatch.offers.state(order)) for order in orders[drivers == driver].tolist()]
-
-    def since(self, at_s: float, *, window: bool = False) -> list[Decided]:
-        """The kept windows after `at_s`, rising; with `window` the one at that very moment alone."""
-        return [d for d in list(self._decided) if (d.at_s == at_s if window else d.at_s > at_s)]
+        self._must_know(driver)
+        orders, _ = self._dispatch.offers.holding_of(driver)
+        return [(order, self._dispatch.offers.state(order)) for order in orders.tolist()]
 
     def why(self, order: int, *, at_s: float | None = None) -> Why:
         """Why an order was decided as it was in its last window, or the last one up to `at_s`; `NothingHere` beyond the kept ones."""
@@ -233,36 +166,5 @@ class Fleet:
             f"order {order} is in none of the last {len(self._decided)} windows; they are kept for an hour at most."
         )
 
-    def scene(self, at_s: float | None = None) -> Scene:
-        """What the map shows now, or showed at `at_s` of the last hour."""
-        if at_s is not None:
-            return self._album.at(at_s)
-        with self._shown:
-            now_s = self._clock()
-            if self._scene is None or not 0.0 <= now_s - self._scene.at_s < _SHOWN_S:
-                self._scene = scene_of(self._dispatch, self._goals, self._latest(), now_s)
-            return self._scene
-
-    def _latest(self) -> tuple[Assigned, ...]:
-        """The latest offers, newest window first."""
-        found: list[Assigned] = []
-        for d in reversed(list(self._decided)):
-            rows = zip(d.orders[:LATEST].tolist(), d.drivers.tolist(), d.pickup_s.tolist())
-            found += [Assigned(order, driver, d.at_s, pickup_s) for order, driver, pickup_s in rows]
-            if len(found) >= LATEST:
-                break
-        return tuple(found[:LATEST])
-
-    def moments(self) -> Sequence[Moment]:
-        """The moments of the last hour that `scene` can show."""
-        return self._album.moments()
-
-
-def _log(engines: Engines, name: str) -> EventLog:
-    """A log of the fleet's own, beside the settings' events: a folder under `home`, or a topic."""
-    url = engines.settings.url("events")
-    if url.scheme == "kafka":
-        return import_module("rialto.adapters.kafka").KafkaEvents.open(f"{url.text}-fleet-{name}")
-    folder = engines.settings.home / "fleet" / name
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return import_module("rialto.local.events").LocalEvents(folder)
+    def _seen(self, now_s: float) -> Scene:
+        return scene_of(self._dispatch, self._goals, self._latest(), now_s)

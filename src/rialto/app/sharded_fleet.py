@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
-from threading import Event, Lock, Thread
+from threading import Lock
 from time import time
 from typing import Any
 
@@ -17,18 +15,16 @@ from numpy.typing import NDArray
 
 from rialto.app.engines import Engines
 from rialto.app.enrolled import Enrolled
-from rialto.app.fleet import KEPT_S
-from rialto.app.scenes import LATEST, STATES, Album, Moment, Scene
+from rialto.app.fleet_windows import FleetWindows, known_order
+from rialto.app.scenes import STATES, Scene
 from rialto.app.seen import order_columns, small
 from rialto.app.sharding import Sharding, held_to, sharding
 from rialto.app.shards import ShardLink, opened_shards
 from rialto.app.termed_fleet import TermedFleet
 from rialto.app.terms import Terms, Zone, log_beside
-from rialto.errors import EngineError, NothingHere
 from rialto.match.ledger import STATES as ORDER_STATES
 from rialto.match.ledger import Held
 from rialto.match.offers import Answers, Messages
-from rialto.match.pipeline import Assigned
 from rialto.match.records import Drivers, Orders, Pings, Plane
 from rialto.match.shards import Front, Windowed
 from rialto.match.track import Judged, Track
@@ -38,8 +34,6 @@ from rialto.records import Columns
 __all__ = ["ShardWindow", "ShardedFleet", "open_fleet"]
 
 _KEPT_ROWS = 200_000
-_SWEEP_S = 30.0
-_SHOWN_S = 0.5
 _TAKEN = 0  # of a ping's reasons: it was believed
 
 
@@ -54,6 +48,11 @@ class ShardWindow:
     pickup_s: NDArray[np.float64]
     likely: NDArray[np.float64]
 
+    @property
+    def rows(self) -> int:
+        """Offers made."""
+        return len(self.orders)
+
     @classmethod
     def of(cls, found: Windowed, at_s: float) -> ShardWindow:
         """What a window came to."""
@@ -66,7 +65,7 @@ def open_fleet(engines: Engines, *, clock: Callable[[], float] = time) -> Termed
     return TermedFleet(engines, clock=clock) if shared is None else ShardedFleet(engines, shared, clock=clock)
 
 
-class ShardedFleet:
+class ShardedFleet(FleetWindows[ShardWindow]):
     """A fleet over shards, safe to call from several threads; calls take turns.
 
     Each shard's log holds its orders, offers and answers before they are acknowledged; the front holds only what the logs say, and
@@ -83,12 +82,10 @@ class ShardedFleet:
     """
 
     def __init__(self, engines: Engines, shared: Sharding, *, clock: Callable[[], float] = time) -> None:
-        chosen, home = engines.settings.fleet, engines.settings.home / "fleet"
-        self.centre, self.radius_m, self._every_s = (chosen.lat, chosen.lon), chosen.radius_m, chosen.window_s
-        self._clock, self._seed = clock, engines.settings.seed
-        plane = Plane(*self.centre)
+        home = engines.settings.home / "fleet"
+        plane = Plane(engines.settings.fleet.lat, engines.settings.fleet.lon)
         self._geo, self._ends = engines.geo(), ExitStack()
-        self._track = Track(self._geo, plane)
+        super().__init__(engines.settings, Track(self._geo, plane), clock=clock, most_rows=_KEPT_ROWS)
         regions = held_to(home / "shards.json", shared.regions(plane, self.radius_m), plane)
         hosts = shared.hosts()
         self._ends.callback(hosts.close)
@@ -104,32 +101,14 @@ class ShardedFleet:
             for log in logs_beside.values():
                 self._ends.callback(log.close)
             self._enrolled, self.terms = Enrolled(logs_beside["drivers"]), Terms(logs_beside["terms"], plane)
-            self._lock, self._shown = Lock(), Lock()
+            self._lock = Lock()
             self._fleet(self._enrolled.everyone())
             self._front.say("block", dict(zip(("customer", "driver"), self.terms.pairs)), at_s=clock())
         except BaseException:
             self._ends.close()
             raise
-        self._album = Album(every_s=max(10.0, self._every_s), span_s=KEPT_S)
-        self._decided = deque[ShardWindow]()
         self._goals: dict[int, tuple[float, float, float, float]] = {}
-        self._scene: Scene | None = None
-        self._last_s = self._swept_s = -np.inf
         self._calls = count()
-        self._stop = Event()
-        self._thread = Thread(target=self._windows, name="rialto-shards", daemon=True)
-        self.failed = ""
-        """Why the last window could not be decided; "" where it was."""
-
-    @property
-    def ready(self) -> bool:
-        """True while windows are decided."""
-        return not self.failed
-
-    @property
-    def plane(self) -> Plane:
-        """The map."""
-        return self._track.plane
 
     @property
     def links(self) -> Sequence[ShardLink]:
@@ -141,21 +120,12 @@ class ShardedFleet:
         """What stands before the shards."""
         return self._front
 
-    def start(self) -> None:
-        """Begin to decide windows; a second call does nothing."""
-        if self._every_s > 0 and not self._thread.is_alive() and not self._stop.is_set():
-            self._thread.start()
-
     def stop(self) -> None:
         """End the thread, after the window under way, and the workers; a second call does nothing."""
-        if self._stop.is_set():
-            return
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        with self._lock:
-            self._ends.close()
-            self._geo.close()
+        if self._end():
+            with self._lock:
+                self._ends.close()
+                self._geo.close()
 
     def enrol(self, drivers: Drivers) -> None:
         """Add drivers or renew known ones; durable when it returns."""
@@ -177,10 +147,6 @@ class ShardedFleet:
         drivers, load = self.terms.loads
         known = self.known(drivers)
         self._front.say("carry", {"driver": drivers[known], "load": load[known]}, at_s=now_s)
-
-    def known(self, drivers: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which drivers are enrolled, shape (drivers,)."""
-        return self._track.slots(drivers)[0]
 
     def block(self, customer: NDArray[np.int64], driver: NDArray[np.int64], barred: NDArray[np.bool_]) -> int:
         """Bar pairs from the next window on, or let them meet again; returns how many are barred now. Durable."""
@@ -240,14 +206,12 @@ class ShardedFleet:
     def window(self) -> ShardWindow:
         """Decide a window now, in all shards: what waits is offered to who is free."""
         with self._lock:
-            self._last_s = at_s = max(self._clock(), self._last_s + 0.001)
+            at_s = self._moment()
             found = self._front.window(at_s=at_s, seed=self._seed)
             decided = ShardWindow.of(found, at_s)
-            self._decided.append(decided)
             self._remember(found.made)
-            self._forget(at_s)
-        if self._album.due(at_s):
-            self._album.put(self.scene())
+            self._keep(decided)
+        self._picture(at_s)
         return decided
 
     def _remember(self, made: Columns) -> None:
@@ -255,64 +219,26 @@ class ShardedFleet:
         new = self._goals | dict(zip(made["order"].tolist(), ends))
         self._goals = dict(list(new.items())[-_KEPT_ROWS:])
 
-    def _forget(self, at_s: float) -> None:
-        rows = sum(len(d.orders) for d in self._decided)
-        while len(self._decided) > 1 and (rows > _KEPT_ROWS or self._decided[0].at_s < at_s - KEPT_S):
-            rows -= len(self._decided.popleft().orders)
-        if at_s - self._swept_s >= _SWEEP_S:
-            self._swept_s = at_s
-            self._track.sweep(now_s=at_s)
-
-    def _windows(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                self.window()
-                self.failed = ""
-            except (
-                Exception
-            ) as e:  # a thread that ended here would leave every later order waiting: readiness tells it, and it goes on
-                self.failed = f"{type(e).__name__}: {e}"
-                if not isinstance(e, EngineError):
-                    logging.getLogger("rialto").exception("a window was not decided")
-
     def held(self, order: int) -> Held:
         """How an order stands; `NothingHere` where it is unknown."""
         with self._lock:
             held = self._front.states(np.array([order]))[0]
-        if held.state == "unknown":
-            raise NothingHere(f"order {order} is unknown: it was never placed here, or ended long ago and was forgotten.")
-        return held
+        return known_order(order, held)
 
     def standing(self, driver: int) -> list[tuple[int, Held]]:
         """The orders that were offered to a driver or are with him; `NothingHere` where he is not enrolled."""
-        known, _ = self._track.slots(np.array([driver]))
-        if not known[0]:
-            raise NothingHere(f"driver {driver} is not enrolled. Enrol the fleet first.")
+        self._must_know(driver)
         with self._lock:
             return self._front.standing(driver)
-
-    def since(self, at_s: float, *, window: bool = False) -> list[ShardWindow]:
-        """The kept windows after `at_s`, rising; with `window` the one at that very moment alone."""
-        return [d for d in list(self._decided) if (d.at_s == at_s if window else d.at_s > at_s)]
 
     def why(self, order: int, *, at_s: float | None = None) -> Why:
         """Why an order was decided as it was in its last window, or the last one up to `at_s`; its shard is asked."""
         with self._lock:
             return self._front.why(order, at_s=at_s)
 
-    def scene(self, at_s: float | None = None) -> Scene:
-        """What the map shows now, or showed at `at_s` of the last hour."""
-        if at_s is not None:
-            return self._album.at(at_s)
-        with self._shown:
-            now_s = self._clock()
-            if self._scene is None or not 0.0 <= now_s - self._scene.at_s < _SHOWN_S:
-                with self._lock:
-                    everybody = self._front.everybody()
-                self._scene = self._seen(everybody, now_s)
-            return self._scene
-
-    def _seen(self, everybody: Columns, now_s: float) -> Scene:
+    def _seen(self, now_s: float) -> Scene:
+        with self._lock:
+            everybody = self._front.everybody()
         track, fleet = self._track, self._track.fleet
         x_m, y_m = track.place(fleet.ids)
         seen = np.isfinite(x_m) & np.isfinite(y_m)
@@ -335,17 +261,3 @@ class ShardedFleet:
         }  # fmt: skip
         waiting = Orders.of(everybody["waiting_ids"], **{n: everybody[f"waiting_{n}"] for n in ("lat", "lon", "placed_s")})
         return Scene(now_s, small(drivers), order_columns(waiting, now_s), self._latest(), int((~seen).sum()))
-
-    def _latest(self) -> tuple[Assigned, ...]:
-        """The latest offers, newest window first."""
-        found: list[Assigned] = []
-        for d in reversed(list(self._decided)):
-            rows = zip(d.orders[:LATEST].tolist(), d.drivers.tolist(), d.pickup_s.tolist())
-            found += [Assigned(order, driver, d.at_s, pickup_s) for order, driver, pickup_s in rows]
-            if len(found) >= LATEST:
-                break
-        return tuple(found[:LATEST])
-
-    def moments(self) -> Sequence[Moment]:
-        """The moments of the last hour that `scene` can show."""
-        return self._album.moments()

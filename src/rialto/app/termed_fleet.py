@@ -40,10 +40,6 @@ class TermedFleet(Fleet):
         known, _ = self._dispatch.track.slots(drivers)
         self._dispatch.track.carry(drivers[known], load[known])
 
-    def known(self, drivers: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which drivers are enrolled, shape (drivers,)."""
-        return self._dispatch.track.slots(drivers)[0]
-
     def enrol(self, drivers: Drivers) -> None:
         """As `Fleet.enrol`; what was said to be on board before stays so."""
         super().enrol(drivers)

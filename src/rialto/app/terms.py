@@ -34,9 +34,6 @@ class Barred(Blocked):
     def __init__(self) -> None:
         super().__init__(_NONE, _NONE)
 
-    def __bool__(self) -> bool:
-        return True  # an empty one is no missing one: pairs may come
-
     def put(self, left: Ints, right: Ints) -> None:
         """Bar these pairs, and no others."""
         super().__init__(left, right)

@@ -19,7 +19,7 @@ __all__ = ["FLUSH", "FOLLOW", "JOINED", "Office"]
 JOINED, FLUSH, FOLLOW = b"joined", b"flush", b"follow"
 """What a worker is told: that it will be told; to hand over what was decided; and to take over what changed, too."""
 
-_PATIENCE_S = 2.0  # a worker that does not answer by then is not waited for: it follows by itself, or is started again
+_PATIENCE_S = 30.0  # a worker that does not answer by then hangs: it is no longer told, and follows by itself once it is well
 
 
 class Office:
@@ -45,7 +45,7 @@ class Office:
         """Tell every worker and wait until each has done it; callers that wait together are served by one telling that began after all.
 
         Cost:
-            A millisecond and what the slowest worker has to do, two seconds at most.
+            A millisecond and what the slowest worker has to do, half a minute at most: one that hangs delays one change.
         """
         arrived = self._begun[what]
         with self._turn:

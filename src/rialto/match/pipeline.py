@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from rialto.errors import NothingHere
 from rialto.match import decide, features, retrieve
 from rialto.match.blocked import Blocked
-from rialto.match.ledger import Answer
+from rialto.match.ledger import COME, KINDS, LEAVE, Answer
 from rialto.match.offers import Answers, Message, Messages, Offers
 from rialto.match.outlook import Ahead, outlook
 from rialto.match.records import FREE, Drivers, Orders, Pings
@@ -28,9 +29,14 @@ from rialto.spine.params import Param, overrides_of
 from rialto.spine.pipeline import Outcome, Pipeline, Recorded
 from rialto.spine.thinned import thinned
 
-__all__ = ["OFFER_S", "Assigned", "Dispatch", "Snapshot", "build"]
+__all__ = ["AGAIN_S", "OFFER_S", "Assigned", "Dispatch", "Snapshot", "build"]
 
 OFFER_S = Param("match.offers.until_s", 20.0, low=0.0, high=3600.0, unit="s", doc="How long a driver has to answer an offer.")
+
+AGAIN_S = Param(
+    "match.offers.again_s", 60.0, low=0.0, high=1e9, unit="s",
+    doc="How long after an offer expired its driver is not asked for the same order again; who declined it is never.",
+)  # fmt: skip
 
 FORGET_S = Param(
     "match.offers.forget_s", 604_800.0, low=3600.0, high=1e9, unit="s",
@@ -44,6 +50,8 @@ WHOLE = Param(
 
 WINDOWS_KEPT = 256
 """Latest windows that `Dispatch.why` can still explain."""
+
+_PRESENCE = (KINDS[LEAVE], KINDS[COME])
 
 TIDY_S, SNAPSHOT_ROWS = 3600.0, 500_000
 """How often a long-lived system tidies its offers, and how many rows of their log are worth a snapshot."""
@@ -72,7 +80,7 @@ class Snapshot:
     Args:
         at_s: When.
         drivers: Columns (drivers,): `id`, `lat`, `lon`, `heading_deg`, `age_s`, and `state` (`free`, `offered`, `assigned`,
-            `picked_up`); drivers without a position are left out.
+            `picked_up`, `away`); drivers without a position are left out.
         orders: Waiting orders.
         recent: The latest offers, newest first.
     """
@@ -106,7 +114,7 @@ def build(
         blocked: Pairs (customer, driver) that must not meet.
         ahead: What drivers are worth where an order leaves them; `match.decide.ahead_s` weighs it.
     """
-    pairs = blocked or Blocked(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    pairs = Blocked(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)) if blocked is None else blocked
     return Dispatch(
         geo, travel, models, track, Offers(offers), None if decisions is None else DecisionLog(decisions), pairs, ahead
     )
@@ -135,6 +143,9 @@ class Dispatch:
         self._windows: deque[Outcome] = deque(maxlen=WINDOWS_KEPT)
         self._recent: deque[Assigned] = deque(maxlen=RECENT)
         self._now_s, self._tidied_s = 0.0, -1.0
+        self._presence = Lock()
+        self.shared = False
+        """True in a shard, whose log says `left` of drivers whom a neighbour has: they are found all the same, and `Track.away` says who is not."""
 
     def pipeline(self, *, version: str | None = None, decider: Callable[[], Decider] = decide.assignment) -> Pipeline:
         """The chain that an order goes through, with acceptance model `version` ("" = none; None = the live one)."""
@@ -168,8 +179,9 @@ class Dispatch:
         return self._pipelines[key]
 
     def enrol(self, drivers: Drivers, *, at_s: float = 0.0) -> None:
-        """Add or renew drivers; those whom the recovered log holds are held at once."""
+        """Add or renew drivers; those whom the recovered log holds are held at once, and those who left are not found."""
         self.track.enrol(drivers, at_s=at_s)
+        self._heed(drivers.ids)
         holding = np.unique(self.offers.holding()[0])
         self.track.hold(holding[np.isin(holding, drivers.ids)])
 
@@ -187,6 +199,7 @@ class Dispatch:
         version: str | None = None,
         decider: Callable[[], Decider] = decide.assignment,
         turn: Callable[[], AbstractContextManager[object]] = nullcontext,
+        deadline_s: float = float("inf"),
     ) -> Outcome:
         """Decide one window and make its offers; one window at a time.
 
@@ -199,6 +212,7 @@ class Dispatch:
             decider: `decide.assignment`, or `decide.greedy`, the peer.
             turn: Entered while the window takes what it decides on, and again while it makes its offers: what keeps `tell` of other
                 threads away, which may go on in between.
+            deadline_s: Seconds after which steps that declare a fallback are answered by it; the trace's `fallbacks` names them.
 
         Returns:
             The outcome; its decisions were offered, as far as order and driver were still free. Offers and the decision's record are
@@ -206,7 +220,7 @@ class Dispatch:
         """
         with turn():
             asked = self._asked(orders, at_s, overrides or {})
-        outcome = self.pipeline(version=version, decider=decider).run(asked, seed=seed)
+        outcome = self.pipeline(version=version, decider=decider).run(asked, seed=seed, deadline_s=deadline_s)
         written = self._written(outcome, seed)
         try:
             with turn():
@@ -224,9 +238,10 @@ class Dispatch:
         self.offers.expire(at_s=at_s)
         self._free(at_s)
         requests = self._patient(at_s).requests(self.track.plane, at_s=at_s)
-        self._refused = Blocked(*self.offers.refusals())
         changed = overrides_of(overrides, len(requests))
-        return Requests(requests.ids, requests.time_s, requests.columns, changed)
+        asked = Requests(requests.ids, requests.time_s, requests.columns, changed)
+        self._refused = Blocked(*self.offers.refusals(expired_after_s=at_s - float(AGAIN_S.one(asked))))
+        return asked
 
     def _written(self, outcome: Outcome, seed: int) -> Callable[[], object]:
         """Put the window's record on its way into the decision log, beside its offers on theirs; what ends when it is durable."""
@@ -278,14 +293,23 @@ class Dispatch:
     def tell(self, messages: Sequence[Message], *, at_s: float) -> list[Answer]:
         """Answers of drivers, cancellations, progress; a driver whom nothing holds any more is found again at once."""
         answers = self.offers.tell(messages, at_s=at_s)
+        self._heed(np.array([m.driver for m in messages if m.kind in _PRESENCE], dtype=np.int64))
         self._free(at_s)
         return answers
 
     def tell_all(self, messages: Messages, *, at_s: float) -> Answers:
         """As `tell`, for columns."""
         answers = self.offers.tell_all(messages, at_s=at_s)
+        self._heed(messages.driver[np.isin(messages.kind, (LEAVE, COME))])
         self._free(at_s)
         return answers
+
+    def _heed(self, drivers: NDArray[np.int64]) -> None:
+        """Find those of `drivers` who are there, and none who left, by what the log says now: a repeated message may be an old one."""
+        if self.shared or not len(drivers):
+            return
+        with self._presence:  # two who tell of one driver: what is read last is done last
+            self.track.away(drivers, np.isin(drivers, self.offers.gone()))
 
     def _free(self, at_s: float) -> None:
         freed = self.offers.freed()
@@ -311,7 +335,8 @@ class Dispatch:
         ids = fleet.ids[seen]
         lat, lon = self.track.plane.latlon(x_m[seen], y_m[seen])
         holds = self.offers.held()
-        states = ["free" if f else "" for f in (fleet.flags[seen] & FREE > 0).tolist()]
+        free, gone = fleet.flags[seen] & FREE > 0, self.track.gone(ids)
+        states = ["away" if g else "free" if f else "" for f, g in zip(free.tolist(), gone.tolist())]
         state = np.array(
             [self.offers.state(holds[i]).state if i in holds else s for i, s in zip(ids.tolist(), states)], dtype=str
         )
