@@ -69,6 +69,7 @@ def run(*, quick: bool = False) -> list[Metric]:
             many = turns if size >= 1000 else 20
             out += measured(desk, log, bare, batches, many, main=size in (20_000, sizes[0] if quick else 0))
         main = [asked(made, sizes[-1] if quick else 20_000, seed=s) for s in range(3)]
+        out += bounds(desk, models, main, 3 if quick else 7)
         out += gaps(desk, main)
         out += offered(desk, main, 3 if quick else 7)
         return out
@@ -150,6 +151,41 @@ def measured(
         Metric("ratio_grid", rate["decision"] / rate["grid"], "times a bare grid's search", spread),
         *(Metric(f"share_{name.replace(' ', '_')}", value, "of a decision's time", 0.0) for name, value in share.items()),
     ]  # fmt: skip
+
+
+def bounds(desk: Dispatch, models: LocalModels, batches: list[Orders], turns: int) -> list[Metric]:
+    """What no window could go beyond: the search alone and the trees alone on the rows that they look at, one after the other; and the
+    bytes of candidates' columns that a window makes for each order, written once and read at least once."""
+    pipeline, size = desk.pipeline(), len(batches[0])
+    search, live = pipeline.sources[0], models.live(card().name)
+    assert live is not None
+    took: dict[str, list[float]] = {"search": [], "trees": []}
+    rows = made = 0
+    for turn in range(turns + 1):
+        asks = requests(batches[turn % len(batches)], FAST, 90.0 + turn)
+        outcome = pipeline.run(asks)
+        seen = outcome.record.seen
+        few = np.arange(min(3 * size, len(seen)))  # as many rows as the trees look at, three an order
+        table = matrix(seen.at(few, np.array([0, len(few)])), NAMES)
+        for name, way in (
+            ("search", lambda asks=asks: search.fetch(asks, Context(seed=0))),
+            ("trees", lambda t=table: models.score(live[0], t)),
+        ):
+            started = perf_counter()
+            way()
+            if turn:
+                took[name].append(perf_counter() - started)
+        rows, made = len(table), sum(c.nbytes for c in outcome.ranked.columns.values()) + outcome.ranked.ids.nbytes
+    trees, alone = median(took["trees"]), median(took["search"])
+    return [
+        Metric(
+            "trees_rows_per_s", rows / trees, "rows/s, 100 trees of depth 5", (max(took["trees"]) - min(took["trees"])) / trees
+        ),
+        Metric(
+            "bound_orders_per_s", size / (alone + trees * 3 * size / rows), "orders/s, were all but search and trees free", 0.0
+        ),
+        Metric("bytes_per_order", made / size, "bytes of candidates' columns", 0.0),
+    ]
 
 
 def gaps(desk: Dispatch, batches: list[Orders]) -> list[Metric]:

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from time import perf_counter
 
-CONNECTIONS = 8
+CONNECTIONS = 32
+"""Shoppers who wait for an answer at one time."""
 
 
 async def _load(port: int, paths: Sequence[str]) -> dict[str, float]:

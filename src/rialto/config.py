@@ -83,9 +83,28 @@ class Fleet(BaseModel):
     lon: float = Field(0.0, ge=-180, le=180, description="Longitude of it, degrees.")
     radius_m: float = Field(6000.0, gt=0, le=1e6, description="How far the map reaches, metres.")
     reach_m: float = Field(
-        200_000.0, gt=0, le=1e6, description="Farthest place from the middle that an order may have, metres; farther is refused."
+        0.0,
+        ge=0,
+        le=1e6,
+        description="Farthest place from the middle that an order may have, metres; farther is refused. 0 = 200,000, or as far as the flat"
+        " map is true where that is nearer: from 57 degrees of latitude on.",
     )
     window_s: float = Field(2.0, ge=0, le=3600, description="Seconds between windows; 0 = only when one is asked for.")
+    at_once: bool = Field(
+        False, description="Whether an order that is placed has a window decided at once, besides those every `window_s` seconds."
+    )
+    utc_offset_s: float = Field(
+        0.0, ge=-86_400, le=86_400, description="Local time's lead over UTC, seconds: what hour of the day it is to drivers."
+    )
+    fresh_s: float = Field(120.0, gt=0, le=86_400, description="Oldest age on arrival of a position that is believed, seconds.")
+    ahead_s: float = Field(5.0, ge=0, le=3600, description="How far a phone's clock may run ahead, seconds.")
+    accuracy_m: float = Field(200.0, gt=0, le=1e5, description="Widest radius of error of a position that is believed, metres.")
+    speed_mps: float = Field(60.0, gt=0, le=1000, description="Fastest that a driver can move, m/s; a faster one jumped.")
+    experiment: str = Field(
+        "",
+        description="File of an experiment's plan (TOML): windows are decided by champion and challenger in turns, block by block of time;"
+        " empty = by the champion alone.",
+    )
 
 
 class Settings(BaseModel):
@@ -143,6 +162,10 @@ class Settings(BaseModel):
     blobs: str = Field(
         "file://", description="Blobs: `file://[FOLDER]`, `memory://`, or an object store `s3://`, `gs://` (extra `objects`)."
     )
+    mapping: str = Field(
+        "",
+        description="Which column of a catalogue is what, a TOML or JSON file; guessed where empty, and never for the made-up shop.",
+    )
     params: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="Tunables by name; `rialto doctor --params` lists them."
     )
@@ -151,7 +174,21 @@ class Settings(BaseModel):
         description="Where the service listens, and its deadline.",
     )
     fleet: Fleet = Field(
-        Fleet(on=False, lat=0.0, lon=0.0, radius_m=6000.0, reach_m=200_000.0, window_s=2.0),
+        Fleet(
+            on=False,
+            lat=0.0,
+            lon=0.0,
+            radius_m=6000.0,
+            reach_m=0.0,
+            window_s=2.0,
+            at_once=False,
+            utc_offset_s=0.0,
+            fresh_s=120.0,
+            ahead_s=5.0,
+            accuracy_m=200.0,
+            speed_mps=60.0,
+            experiment="",
+        ),
         description="The fleet that the service dispatches.",
     )
 

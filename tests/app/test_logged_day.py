@@ -95,9 +95,9 @@ def test_what_is_not_there_is_told(day: tuple[Engines, dict[str, object]], tmp_p
     for name in ("yesterday", "2027-13-01", ""):
         with pytest.raises(BadInput, match="YYYY-MM-DD"):
             days.day(name)
-    alone = LoggedDays.of_folders(engines, [tmp_path / "fleet" / "offers"], None).day(DAY)
+    alone = LoggedDays.of_folders(engines, [tmp_path / "fleet" / "offers"]).day(DAY)
     with pytest.raises(NothingHere, match="no log of decisions"):
         alone.why(7)
     with pytest.raises(NothingHere, match="no folder"):
-        LoggedDays.of_folders(engines, [tmp_path / "nowhere"], None)
+        LoggedDays.of_folders(engines, [tmp_path / "nowhere"])
     assert LoggedDays.of_fleet(Engines(Settings(home=tmp_path))).names() == []

@@ -11,15 +11,20 @@ import numpy as np
 import pytest
 
 from rialto.app.engines import Engines
+from rialto.app.fleet_logs import FleetLogs
+from rialto.app.logged_day import LoggedDays
+from rialto.app.logged_why import LoggedWhy
+from rialto.app.scenes import STATES
 from rialto.app.sharded_fleet import ShardedFleet, open_fleet
 from rialto.app.sharding import held_to, sharding
 from rialto.config import Fleet as Chosen
 from rialto.config import Settings
-from rialto.errors import BadInput, BadSettings, NothingHere
+from rialto.errors import BadSettings, NothingHere
 from rialto.match.hexagons import cut, write_regions
 from rialto.match.offers import Message, Messages
 from rialto.match.records import Drivers, Orders, Pings, Plane
 from rialto.match.regions import strips
+from rialto.spine.log import DecisionLog
 
 NOW_S = 1_800_000_000.0
 
@@ -78,8 +83,12 @@ def test_the_life_of_orders_on_both_sides_and_after_a_worker_died_and_after_a_re
     assert fleet.tell(Messages.of([Message("y8", "accepted", 8, 2), Message("n7", "declined", 7, 1)])).reasons.tolist() == [0, 0]
     assert fleet.tell(Messages.of([Message("c8", "cancelled", 8)])).driver.tolist() == [2], "who had it is told"
     assert (fleet.held(8).state, fleet.held(7).state) == ("cancelled", "waiting")
-    with pytest.raises(BadInput, match="shifts and breaks"):
-        fleet.tell(Messages.of([Message("l", "left", -1, 1)]))
+    assert fleet.tell(Messages.of([Message("l", "left", -1, 3)])).done.all()
+    os.kill(fleet.links[1].pid, signal.SIGKILL)
+    assert fleet.window().drivers.tolist() == [], "the new worker is told who left"
+    now_s[0] += 1.0
+    scene = fleet.scene()
+    assert dict(zip(scene.drivers["id"].tolist(), scene.drivers["state"].tolist()))[3] == STATES.index("away")
     with pytest.raises(NothingHere):
         fleet.held(99)
     with pytest.raises(NothingHere):
@@ -91,6 +100,42 @@ def test_the_life_of_orders_on_both_sides_and_after_a_worker_died_and_after_a_re
     again.stop()
     with pytest.raises(BadSettings, match="of 2 shards"):
         opened(shards="process://3")
+
+
+def test_the_shards_decisions_are_logged_and_read_together(opened: Callable[..., ShardedFleet], tmp_path: Path) -> None:
+    now_s = [NOW_S]
+    fleet = opened(now_s=now_s)
+    fleet.enrol(Drivers.of(np.array([1, 2])))
+    seen(fleet, {1: -2000.0, 2: 2000.0})
+    placed(fleet, {7: -1900.0, 8: 2100.0})
+    for _ in range(2):  # one may change over first
+        fleet.window()
+    live = {order: fleet.why(order) for order in (7, 8)}
+    os.kill(fleet.links[1].pid, signal.SIGKILL)
+    placed(fleet, {9: 2200.0})
+    later = fleet.window()
+    fleet.stop()
+    engines = Engines(Settings(home=tmp_path, shards="process://2", fleet=Chosen(on=True, lat=52.5, lon=13.4)))
+    with FleetLogs.of_fleet(engines).opened() as logs:
+        assert [len(list(DecisionLog(log).read(pipeline="match"))) > 0 for log in logs.decisions] == [True, True]
+        reasons = LoggedWhy(logs.decisions, engines.models())
+        for order, driver in ((7, 1), (8, 2)):
+            told = reasons.why(order)
+            assert told.chosen is not None and (told.chosen.driver, told.at_s) == (driver, live[order].at_s)
+        assert reasons.why(9).at_s == later.at_s, "the worker that took over writes on"
+    day = LoggedDays.of_fleet(engines)
+    assert day.why(7, NOW_S + 60.0).chosen is not None
+    day.close()
+
+
+def test_positions_wait_for_no_window_and_are_there_in_the_next_one(opened: Callable[..., ShardedFleet]) -> None:
+    fleet = opened()
+    fleet.enrol(Drivers.of(np.array([1, 2])))
+    placed(fleet, {7: -1900.0, 8: 2100.0})
+    with fleet._lock:  # pyright: ignore[reportPrivateUsage] (the shards decide)
+        assert seen(fleet, {1: -2000.0}) == {"taken": 1} and seen(fleet, {2: 2000.0, 1: -1999.0}) == {"taken": 1, "repeated": 1}
+    windows = [fleet.window() for _ in range(2)]  # one may change over first
+    assert {o: d for w in windows for o, d in zip(w.orders.tolist(), w.drivers.tolist())} == {7: 1, 8: 2}
 
 
 @pytest.mark.parametrize(

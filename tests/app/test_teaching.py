@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from rialto.app.city import open_town, run_town
+from rialto.app.city import Town, open_town, run_town
 from rialto.app.engines import Engines
 from rialto.app.learning import keep_ahead, kept_ahead
-from rialto.app.teaching import fairness_of_log, teach_all
+from rialto.app.teaching import teach_all
+from rialto.app.wired import wired
+from rialto.cli import app
 from rialto.config import load
-from rialto.errors import BadInput, NothingHere
+from rialto.errors import BadInput
+from rialto.local.events import LocalEvents
 from rialto.match.ahead import grid
+from rialto.match.answers import answered_logged
 from rialto.match.decide import ACCEPTANCE
 from rialto.match.eta import MODEL as TRAVEL
 from rialto.match.features import NAMES
 from rialto.match.prep import MODEL as PREP
 from rialto.match.records import Plane
 from rialto.match.simulate import Policy
+from rialto.spine.log import DecisionLog
 from rialto.worlds.city import make_city
 
 HERE = Plane(52.0, 13.0)
@@ -54,6 +61,38 @@ def test_a_challenger_is_kept_beside_the_live_model_and_not_in_its_place(engines
     assert engines.models().score(version, np.zeros((1, len(NAMES)), dtype=np.float32)).shape == (1,)
 
 
+def test_logs_in_folders_teach_what_the_running_system_would_have_learned(engines: Engines, tmp_path: Path) -> None:
+    pytest.importorskip("catboost")
+    city = make_city(seed=2, drivers=120)
+    for part, seed in enumerate((2, 3)):  # two shards, as if their orders lay apart
+        logs = [LocalEvents(tmp_path / name / str(part), sync=False) for name in ("offers", "decisions")]
+        dispatch = wired(engines, engines.geo(), Plane(*city.centre), offers=logs[0], decisions=logs[1])
+        run_town(
+            Town(city, dispatch, DecisionLog(logs[1]), logs[0]),
+            seconds=1500.0,
+            seed=seed,
+            policy=Policy("least cost", version=""),
+        )
+        assert answered_logged(logs[0]) == dispatch.offers.answered()
+        dispatch.offers.forget(before_s=1e9, at_s=1e9)
+        assert len(answered_logged(logs[0])) > len(dispatch.offers.answered()), (
+            "the log still knows what the system has forgotten"
+        )
+        for log in logs:
+            log.close()
+    folders = [word for name in ("offers", "decisions") for n in "01" for word in (f"--{name}", str(tmp_path / name / n))]
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f"home = {str(tmp_path / 'home')!r}\n")
+    done = CliRunner().invoke(app, ["match", "train", *folders, "--json", "--settings", str(settings)])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.output)
+    both = [len(answered_logged(LocalEvents(tmp_path / "offers" / n))) for n in "01"]
+    assert 0.5 * sum(both) < found["trained_on"] + found["judged_on"] <= sum(both)
+    assert found["patience"]["orders"] > 50 and "too little data" in found["travel"]["reason"]
+    done = CliRunner().invoke(app, ["match", "train", *folders[:2], "--settings", str(settings)])
+    assert "belong together" in str(done.exception)
+
+
 def test_values_are_kept_for_their_own_plane_and_damage_is_told(engines: Engines) -> None:
     blobs = engines.blobs()
     assert kept_ahead(blobs, HERE) is None
@@ -65,8 +104,3 @@ def test_values_are_kept_for_their_own_plane_and_damage_is_told(engines: Engines
     blobs.put(name, b"broken")
     with pytest.raises(BadInput, match="learn them again"):
         kept_ahead(blobs, HERE)
-
-
-def test_fairness_of_no_log_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NothingHere, match="there is no folder"):
-        fairness_of_log(tmp_path / "nowhere")

@@ -77,6 +77,33 @@ def test_logged_days_are_told_and_what_is_no_log_is_refused(logs: Path, tmp_path
         assert done.returncode == 2 and wrong in done.stderr
 
 
+def test_an_order_is_explained_from_a_fleet_s_log(logs: Path) -> None:
+    def told(*words: str) -> str:
+        done = CliRunner().invoke(app, ["match", "explain", *words])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    folder = ["--decisions", str(logs / "decisions")]
+    assert "Order 1 at 1800000000 s" in told(*folder, "--order", "1") and "Offered to driver 1" in told(*folder)
+    found = json.loads(told("--fleet", "52.5,13.4", "--order", "1", "--json", "--settings", str(_settings(logs))))
+    assert (found["order"], found["chosen"]["driver"], found["at_s"]) == (1, 1, 1_800_000_000.0)
+    for words, wrong in (
+        ([*folder, "--order", "2"], "order 2 is in none of the 1 windows"),
+        ([*folder, "--at", "2027-01-15T07:59:59"], "no order was offered to anybody in the 0 windows"),
+        ([*folder, "--at", "noon"], "--at is 'noon'"),
+        (["--decisions", str(logs / "none")], "there is no folder"),
+        (["--fleet", "on"], "fleet.on = false"),
+    ):
+        done = CliRunner().invoke(app, ["match", "explain", *words])
+        assert done.exit_code != 0 and wrong in str(done.exception), (words, done.exception)
+
+
+def _settings(logs: Path) -> Path:
+    file = logs.parent / "settings.toml"
+    file.write_text(f"home = {str(logs.parent)!r}\n")
+    return file
+
+
 def test_the_map_of_logged_days_is_served_until_it_is_ended(logs: Path) -> None:
     words = ["--offers", str(logs / "offers"), "--decisions", str(logs / "decisions")]
     env = os.environ | {"RIALTO_HOME": str(logs.parent / "home"), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}

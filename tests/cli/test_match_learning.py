@@ -57,7 +57,7 @@ def test_fairness_is_told_by_vehicle(tmp_path: Path) -> None:
         (compare, {"changed": ["match.retrieve.k=3"], "minutes": 1.0, "drivers": 5}, "Ask a simulation"),
         (experiment, {"greedy": True, "promote": True}, "give the challenger's --version"),
         (experiment, {"greedy": True, "block_min": 5.0, "washout_min": 9.0}, "to leave some of a block"),
-        (fairness, {"offers": Path("nowhere")}, "there is no folder"),
+        (fairness, {"offers": [Path("nowhere")]}, "there is no folder"),
     ],
 )
 def test_what_compares_nothing_is_refused_with_what_to_do(
@@ -66,3 +66,13 @@ def test_what_compares_nothing_is_refused_with_what_to_do(
     monkeypatch.setenv("RIALTO_HOME", str(tmp_path))
     with pytest.raises(RialtoError, match=reason):
         command(**words, as_json=True)
+
+
+def test_policies_over_several_cities_are_told_by_paired_differences(tmp_path: Path) -> None:
+    found = told("simulate", "--seeds", "2", "--drivers", "40", "--minutes", "30", home=tmp_path)
+    assert len(found["runs"]) == 4
+    assert set(found["differences"]) == {"matched", "response_s", "accepted", "drive_s"}
+    least = found["differences"]["drive_s"]["least cost"]
+    assert least["low"] <= least["value"] <= least["high"]
+    one = rialto("simulate", "--seeds", "2", "--drivers", "20", "--minutes", "16", home=tmp_path)
+    assert one.returncode == 0 and "difference to the first" in one.stdout and one.stdout.count("least cost") == 1

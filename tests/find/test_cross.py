@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rialto.errors import BadInput, EngineMissing
-from rialto.find.cross import CROSS, Pace, blended, cross_features, text_of
+from rialto.find.cross import CROSS, Pace, blended, cross_features, in_place, text_of
 from rialto.find.cross_pairs import judged_lists, made_up_lists
 from rialto.find.judgments import judged
 from rialto.records import Candidates, Context, Requests
@@ -105,6 +107,25 @@ def test_blend_lifts_what_was_read_and_keeps_the_rest_behind_in_its_order(catalo
     assert np.argsort(-scores).tolist() == [2, 3, 4, 1, 0]
     nothing = blended(requests, candidates.with_columns({"cross": np.full(5, np.nan)}), Context())
     assert nothing.tolist() == candidates.column("score").tolist()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5), st.booleans()), max_size=14), st.integers(0, 14))
+def test_what_was_not_read_keeps_its_place_and_the_others_go_by_their_scores(rows, cut):
+    before, scores = (np.array([r[n] for r in rows], dtype=np.float64) for n in (0, 1))
+    read, cut = np.array([r[2] for r in rows], dtype=np.bool_), min(cut, len(rows))
+    candidates = Candidates(np.array([0, cut, len(rows)]), np.arange(len(rows)), {"score": before})
+    made = in_place(candidates, scores, read)
+    assert made[read].tolist() == scores[read].tolist() and np.isfinite(made).all()
+    for own in (slice(0, cut), slice(cut, len(rows))):
+        was = np.argsort(-before[own], kind="stable")
+        known, placed = read[own], made[own]
+        if not known.any() or len(np.unique(scores[own][known])) < known.sum():
+            continue  # scores that are equal leave the places between them to the ids
+        assert [r for r in np.argsort(-placed, kind="stable").tolist() if not known[r]] == [
+            r for r in was.tolist() if not known[r]
+        ]
+        assert known[np.argsort(-placed, kind="stable")].tolist() == known[was].tolist()
 
 
 @pytest.mark.parametrize("pair_s", [0.0, -1.0, float("nan")])

@@ -87,14 +87,20 @@ def test_csv_and_qrels_give_the_same_judgments(catalogue: Catalogue, world_folde
     by_id = read_judgments(str(world_folder / "qrels.txt"), catalogue, queries=str(world_folder / "queries.csv"))
     assert set(by_text.texts) == set(by_id.texts) and len(by_text.judgments.ids) == len(by_id.judgments.ids)
     assert by_text.unknown == by_text.repeated == 0
+    beside = read_judgments(str(world_folder / "qrels.txt"), catalogue)
+    assert beside.texts == by_id.texts and any("queries.csv, beside" in note for note in beside.notes)
+
+
+def test_query_ids_without_texts_are_refused(catalogue: Catalogue, world_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "qrels.txt").write_bytes((world_folder / "qrels.txt").read_bytes())
     with pytest.raises(BadInput, match="have no text"):
-        read_judgments(str(world_folder / "qrels.txt"), catalogue)
+        read_judgments(str(tmp_path / "qrels.txt"), catalogue)
 
 
 @pytest.mark.parametrize(
     ("body", "wanted"),
     [
-        ("query,product_id,grade\nlamp,p00001,x\n", "row 1, field 'grade'"), ("query,docid,rating\nlamp,p00001,-1\n", "0 = not relevant"),
+        ("query,product_id,grade\nlamp,p00001,\n", "row 1, field 'grade'"), ("query,docid,rating\nlamp,p00001,so-so\n", "no known scale"),
         ("query,product_id,grade\n,p00001,1\n", "field 'query'"), ("query,product_id,grade\nlamp,p00001\n", "field 'grade'"),
         ("a,b\n1,2\n", "wanted headings"), ("", "is empty"), ("query,product_id,grade\nlamp,p1,nan\n", "field 'grade'"),
     ],

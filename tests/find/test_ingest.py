@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from rialto.errors import BadInput, NothingHere
+from rialto.find.guessing import guess
 from rialto.find.ingest import read_catalogue
-from rialto.find.mapping import FieldMap, guess, read_mapping, write_mapping
+from rialto.find.mapping import FieldMap, read_mapping, write_mapping
 
 DATA = Path(os.environ.get("RIALTO_DATA", "../shared/data"))
 
@@ -76,24 +77,27 @@ def test_bad_rows_are_reported_with_number_field_and_value_and_the_rest_goes_in(
     lines(file, [*ROWS, *bad])
     got = read_catalogue(str(file), rejects=str(tmp_path / "rejects.jsonl"))
     assert [(e.row, e.field) for e in got.rejects] == [
-        (3, "(line)"), (4, "(line)"), (5, "sku"), (6, "name"), (7, "price"), (8, "name"), (9, "attributes"),
+        (3, "(line)"), (4, "(line)"), (5, "sku"), (6, "name"), (7, "price"), (8, "name"),
     ]  # fmt: skip
     written = [json.loads(line) for line in (tmp_path / "rejects.jsonl").read_text().splitlines()]
     assert written[4] == {"row": 7, "field": "price", "value": "'-4'", "wanted": "a price, 0 or more, such as 12.50 or $1,299.00"}
-    assert len(got.catalogue) == 2 and got.rows == 9
+    assert len(got.catalogue) == 3 and got.rows == 9
+    assert got.catalogue.product(got.catalogue.number_of("v")).attributes == {"attributes": "k"}
 
 
-def test_bytes_that_are_not_utf8_reject_their_row_alone(tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_bytes(b"id,title\n1,Lamp\n2,caf\xe9\n3,Desk\n")
+def test_bytes_that_are_not_utf8_are_read_as_windows_1252_and_told(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_bytes(b"id,title\n1,Lamp\n2,caf\xe9 \x80\n3,D\xc3\xa9sk\n")
     got = read_catalogue(str(tmp_path / "c.csv"))
-    assert [(e.row, e.field) for e in got.rejects] == [(2, "title")]
-    assert got.catalogue.ids.tolist() == ["1", "3"]
+    assert (got.rejects, got.catalogue.text("title").tolist()) == ((), ["Lamp", "café €", "Désk"])
+    assert any("Windows-1252 (1; the first: line 3)" in note for note in got.notes)
 
 
-def test_csv_rows_with_too_many_or_too_few_cells_are_rejected(tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_text("id,title,brand\n1,Lamp,A\n2,Desk\n3,Bed,B,C\n")
+def test_csv_rows_with_too_many_cells_are_rejected_and_short_ones_have_blanks(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("id,title,brand,colour\n1,Lamp,A,\n2,Desk\n3,Bed,B,red,C\n4,Oak bed,B,,,\n5,Sofa,C\n")
     got = read_catalogue(str(tmp_path / "c.csv"))
     assert [e.row for e in got.rejects] == [2, 3]
+    assert got.catalogue.ids.tolist() == ["1", "4", "5"]
+    assert any("fewer cells" in note for note in got.notes)
 
 
 def test_the_last_row_of_an_id_wins_and_the_id_is_reported(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from rialto.errors import BadInput, NothingHere
 from rialto.find.facets import FacetTable, facets
-from rialto.find.page import Pages, answer
+from rialto.find.page import Pages, answer, answers
 from rialto.find.pipeline import Search
 from rialto.find.records import Facet, SearchPage, Selections
+from rialto.spine.params import Value
 
 
 def ticked(base: Selections, facet: Facet, at: int) -> Selections:
@@ -37,6 +40,18 @@ def test_ticking_a_value_shows_as_many_products_as_its_count_promised(search: Se
         )
 
 
+@pytest.mark.parametrize("text", ["red", "blue", "shoes under $90"])
+def test_counts_keep_their_promise_where_the_lexical_leg_stops(search: Search, text: str) -> None:
+    few: dict[str, Value] = {"find.retrieve.lexical": 4, "find.retrieve.vector": 0}
+    whole, page = Pages(search).page(text, params={"find.retrieve.vector": 0}), Pages(search).page(text, params=few)
+    assert page.total_exact and page.total == whole.total > 4 and page.facets == whole.facets
+    for facet, at in all_ticks(page, Selections()):
+        ticked_page = Pages(search).page(text, selections=ticked(Selections(), facet, at), params=few)
+        assert ticked_page.total == facet.values[at].count, (facet.name, facet.values[at])
+    rough = Pages(search).page(text, params={**few, "find.facets.all": False})
+    assert not rough.total_exact and rough.total < whole.total
+
+
 def test_a_selected_facet_still_counts_its_other_values(search: Search) -> None:
     free = next(f for f in Pages(search).page("lamp").facets if f.name == "colour")
     red = next(
@@ -59,6 +74,30 @@ def test_variants_are_shown_once_and_counted_once(search: Search) -> None:
     assert len(set(groups)) == len(groups)
     assert sum(r.variants for r in page.results) >= len(page.results)
     assert max(r.variants for r in page.results) > 1
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"page": 2, "size": 3}, {"sort": "price_up"}, {"selections": Selections(values={"colour": ("red",)})}]
+)
+def test_pages_that_are_answered_together_are_as_if_each_were_asked_for_alone(search: Search, said: dict[str, Any]) -> None:
+    texts = [
+        "lamp",
+        "running shoes",
+        "xyzzy",
+        "red",
+        "hallbyen chair under $300",
+        "",
+        "crimson runing shoes",
+        "LAMP",
+        "lamp 40 watt",
+    ]
+    together, outcome = answers(search, texts, range(50, 50 + len(texts)), explain=True, **said)
+    assert len(outcome.requests) == len(texts)
+    for text, one in zip(texts, together):
+        alone = answer(search, text, request_id=one.request_id, explain=True, **said)[0]
+        left, right = (replace(p, took_ms={}, explain=()) for p in (one, alone))
+        assert left == right, text
+        assert [r["product"] for r in one.explain] == [r["product"] for r in alone.explain]
 
 
 def test_pages_continue_one_another(search: Search) -> None:

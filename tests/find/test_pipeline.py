@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,15 +15,17 @@ from hypothesis import strategies as st
 from rialto.errors import BadInput
 from rialto.find.catalogue import Catalogue
 from rialto.find.features import FEATURES
+from rialto.find.page import answer
 from rialto.find.pipeline import RANKER, Search, build
 from rialto.find.records import Selections
 from rialto.find.retrieve import TEXT_FIELDS
+from rialto.local.encoder import StaticEncoder
 from rialto.local.events import LocalEvents
 from rialto.local.models import LocalModels
 from rialto.local.text import TantivyText
 from rialto.local.trees import Trees
 from rialto.local.vectors import FlatVectors
-from rialto.ports import ModelCard
+from rialto.ports import Hits, ModelCard, TextQuery
 from rialto.records import Candidates, Context, Requests
 from rialto.spine.log import DecisionLog
 from rialto.spine.retrieve import Source
@@ -148,6 +153,35 @@ def test_a_leg_that_fails_degrades_the_answer_and_says_so(search: Search) -> Non
     outcome = replace(search.pipeline, sources=sources).run(search.requests(["red lamp"])[0])
     assert outcome.trace.fallbacks == ("vector",)
     assert outcome.decisions.counts[0] > 0
+
+
+@pytest.mark.parametrize("hanging", ["lexical", "vector"])
+def test_a_server_that_hangs_is_not_waited_for_and_the_other_leg_is_ranked(
+    catalogue: Catalogue, encoder: StaticEncoder, hanging: str
+) -> None:
+    over = Event()
+
+    class Text(TantivyText):
+        def search(self, queries: Sequence[TextQuery], *, limit: int) -> Hits:
+            if hanging == "lexical":
+                over.wait(60.0)
+            return super().search(queries, limit=limit)
+
+    class Vectors(FlatVectors):
+        def search(self, queries: Any, *, limit: int, allowed: Any = None) -> Hits:
+            if hanging == "vector":
+                over.wait(60.0)
+            return super().search(queries, limit=limit, allowed=allowed)
+
+    both = ("lexical", "vector")
+    made = build(catalogue, text=Text(TEXT_FIELDS), vectors=Vectors(32), encode=encoder.encode, models=LocalModels(), aside=both)
+    made.index()
+    made.search(["red lamp"], deadline_s=2.0)  # the first run compiles kernels
+    page, outcome = answer(made, "red lamp", deadline_s=2.0)
+    over.set()
+    assert page.fallbacks == (hanging,) and page.results
+    assert next(s.seconds for s in outcome.trace.steps if s.name == hanging) < 1.9
+    made.close()
 
 
 def test_without_an_encoder_the_lexical_leg_answers_alone(catalogue: Catalogue) -> None:

@@ -99,7 +99,7 @@ def test_nothing_is_left_half_written(tmp_path: Path):
         models.put(CARD, b"no trees")
     version = models.put(CARD, tree_body(1))
     models.promote(CARD.name, version)
-    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["body", "card.json", CARD.name]
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["body", "card.json", CARD.name, CARD.name]
 
 
 @pytest.mark.parametrize("name", ["", ".", "../x", "a/b", "x" * 200, ".hidden", "a\n"])

@@ -8,6 +8,7 @@ import pytest
 from rialto.errors import BadInput
 from rialto.local.geo import GridGeo
 from rialto.match.outlook import NAMES, Ahead, outlook, worth_s
+from rialto.match.patience import PERIOD_S, Patience
 from rialto.match.records import Drivers, Orders, Pings, Plane
 from rialto.match.track import Track
 from rialto.match.value import Values
@@ -87,3 +88,28 @@ def test_a_driver_is_sent_to_where_he_is_worth_more() -> None:
 def test_a_grid_that_is_none_is_refused() -> None:
     with pytest.raises(BadInput, match="whole rows"):
         Ahead(Values.none(2, 5), west_m=0.0, south_m=0.0, cell_m=100.0, columns=3, slot_s=60.0)
+
+
+def test_what_an_order_pays_on_top_costs_what_was_declared() -> None:
+    plain = asked(cents_s=2.0)
+    paying = Requests(plain.ids, plain.time_s, {**plain.columns, "incentive_cents": np.array([150.0])}, plain.overrides)
+    assert worth_s(plain, pairs()) is None
+    worth = worth_s(paying, pairs())
+    assert worth is not None and worth.tolist() == [-300.0] * 3
+    assert worth_s(Requests(plain.ids, plain.time_s, paying.columns, {}), pairs()) is None, "nothing is declared"
+
+
+def test_a_learned_hazard_goes_before_the_formula() -> None:
+    always = Patience("v", lambda x: np.full(len(x), np.log(np.expm1(PERIOD_S / 100.0))), 1.0, 0.0)  # once in 100 s
+    c = pairs().with_columns(
+        outlook(city(), patience=lambda: always).compute(asked(cancel_s=1000.0, patience_s=9.0), pairs(), Context())
+    )
+    assert c.column("cancel") == pytest.approx([1 - np.exp(-1), 0.0, 1 - np.exp(-1)], abs=1e-6)
+
+
+def test_the_customer_waits_for_the_kitchen_as_well() -> None:
+    plain = asked(cancel_s=1000.0, patience_s=100.0, late=1.0, due_s=220.0)
+    late = Requests(plain.ids, plain.time_s, {**plain.columns, "ready_s": np.array([150.0])}, plain.overrides)
+    c = pairs().with_columns(outlook(city()).compute(late, pairs(), Context()))
+    assert c.column("cancel") == pytest.approx([1 - np.exp(-1), 1 - np.exp(-0.5), 1 - np.exp(-1)], abs=1e-6)
+    assert c.column("late_s")[1] == pytest.approx(1.0, abs=1.0), "50 s until it is ready, then 71 s to the door"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,12 +25,14 @@ from rialto.match.blocked import Blocked
 from rialto.match.offers import Message
 from rialto.match.pipeline import Dispatch, build
 from rialto.match.records import FREE, Drivers, Orders, Pings, Plane, request_ids
-from rialto.match.track import Track
+from rialto.match.track import Limits, Track
 from rialto.match.travel import Travel
+from rialto.ports import Hits
 from rialto.records import Candidates, Context, Decisions, Requests
 from rialto.spine.decide import Decider
 from rialto.spine.log import DecisionLog
 
+PLANE = Plane(52.0, 13.0)
 System = Callable[..., Dispatch]
 Place = Callable[..., Orders]
 
@@ -96,6 +100,80 @@ def test_unanswered_offer_expires_and_its_driver_is_free_for_others(
     assert offered(dispatch, place([8], [0.0], at_s=5.0), 5.0) == {}
     dispatch.pings(pings({1: 100.0}, 30.0), now_s=30.0)
     assert offered(dispatch, Orders.none(), 30.0) == {8: 1}
+
+
+def test_driver_who_left_takes_no_other_drivers_place_until_he_comes(
+    system: System, place: Place, pings: Callable[..., Pings]
+) -> None:
+    dispatch = system({1: 100.0, 2: 900.0})
+    said = [Message("l", "left", -1, 1), Message("unknown", "left", -1, 99)]
+    assert all(answer.done for answer in dispatch.tell(said, at_s=0.0))
+    assert dispatch.snapshot().drivers["state"].tolist() == ["away", "free"]
+    dispatch.pings(pings({1: 100.0}, 1.0), now_s=1.0)
+    one = {"match.retrieve.k": 1.0}
+    assert dispatch.window(place([7], [0.0]), at_s=1.0, overrides=one).decisions.ids.tolist() == [2]
+    dispatch.tell([Message("c", "came", -1, 1)], at_s=2.0)
+    dispatch.tell([Message("l", "left", -1, 1)], at_s=2.0)  # sent again by the net: it was said before he came
+    assert dispatch.window(place([8], [0.0]), at_s=3.0, overrides=one).decisions.ids.tolist() == [1]
+
+
+def test_driver_who_left_is_away_after_a_restart_and_after_his_last_delivery(
+    system: System, place: Place, pings: Callable[..., Pings]
+) -> None:
+    dispatch = system({1: 100.0, 2: 900.0})
+    offered(dispatch, place([7], [0.0]))
+    dispatch.tell([Message(k, k, 7, 1) for k in ("accepted", "picked_up")] + [Message("l", "left", -1, 1)], at_s=1.0)
+    dispatch.tell([Message("d", "delivered", 7, 1)], at_s=2.0)
+    assert offered(dispatch, place([8], [0.0]), 3.0) == {8: 2}
+    again = system({1: 100.0, 2: 900.0, 3: 950.0})
+    assert offered(again, place([9], [0.0]), 4.0) == {9: 3}
+
+
+def test_one_driver_for_everything_is_asked_again_for_what_he_let_pass_but_not_for_what_he_declined(
+    system: System, place: Place, pings: Callable[..., Pings]
+) -> None:
+    dispatch = system({1: 100.0})
+    assert offered(dispatch, place([7], [0.0])) == {7: 1}
+    asked = {}
+    for at_s in range(2, 102, 2):
+        dispatch.pings(pings({1: 100.0}, float(at_s)), now_s=float(at_s))
+        if made := offered(dispatch, Orders.none(), float(at_s)):
+            asked[at_s] = made
+    assert asked == {82: {7: 1}}, "the offer ended in the window at 22 s, and bars the pair for 60 s"
+    dispatch.tell([Message("no", "declined", 7, 1)], at_s=101.0)
+    dispatch.pings(pings({1: 100.0}, 300.0), now_s=300.0)
+    assert offered(dispatch, Orders.none(), 300.0) == {}
+
+
+class Moving(GridGeo):
+    """Says that a driver moved to another place while it searches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.then: Callable[[], object] = dict
+
+    def nearest(self, *args: Any, **kwargs: Any) -> Hits:
+        hits = super().nearest(*args, **kwargs)
+        self.then()
+        return hits
+
+
+def test_a_window_sees_each_driver_in_one_place_however_he_moves_meanwhile(place: Place, pings: Callable[..., Pings]) -> None:
+    geo = Moving()
+    track = Track(geo, PLANE, limits=Limits(speed_mps=1e4))
+    travel = Travel(GreatCircle(speed_mps=10.0, factor=1.0))
+    with TemporaryDirectory() as folder:
+        log = LocalEvents(Path(folder), sync=False)
+        dispatch = build(geo=geo, travel=travel, models=LocalModels(None), track=track, offers=log)
+        dispatch.enrol(Drivers.of(np.array([1, 2])))
+        dispatch.pings(pings({1: 100.0, 2: 500.0}, 0.0), now_s=0.0)
+        geo.then = lambda: track.take(pings({1: 3000.0}, 1.0), now_s=1.0)
+        outcome = dispatch.window(place([7], [0.0]), at_s=1.0)
+        log.close()
+    seen = outcome.ranked
+    distance_m, pickup_s, age_s = (seen.column(name) for name in ("distance_m", "pickup_s", "age_s"))
+    assert distance_m == pytest.approx(pickup_s * 10.0, rel=1e-3) and outcome.decisions.ids.tolist() == [2]
+    assert dict(zip(seen.ids.tolist(), age_s.tolist())) == {1: 0.0, 2: 1.0}
 
 
 def test_same_window_again_makes_no_second_offer(system: System, place: Place) -> None:
@@ -233,6 +311,15 @@ def test_why_of_a_waiting_order_says_that_it_waits(system: System, place: Place)
     assert "It waits: no driver was eligible." in dispatch.why(7).text()
     with pytest.raises(NothingHere, match="order 8"):
         dispatch.why(8)
+
+
+def test_why_tells_of_the_last_window_up_to_a_moment(system: System, place: Place) -> None:
+    dispatch = system()
+    dispatch.window(place([7], [0.0]), at_s=1.0)
+    dispatch.window(Orders.none(), at_s=3.0)
+    assert (dispatch.why(7).at_s, dispatch.why(7, 2.0).at_s) == (3.0, 1.0)
+    with pytest.raises(NothingHere, match=r"up to 0.5 s"):
+        dispatch.why(7, 0.5)
 
 
 def test_snapshot_shows_drivers_orders_and_offers(system: System, place: Place) -> None:

@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rialto.errors import BadInput
+from rialto.errors import BadInput, NothingHere
 from rialto.local.events import LocalEvents
 from rialto.local.geo import GridGeo
 from rialto.local.models import LocalModels
 from rialto.local.travel import GreatCircle
-from rialto.match.offers import Message
+from rialto.match.ledger import KEY_USED, NO_DRIVER
+from rialto.match.offers import Message, Messages
 from rialto.match.pipeline import build
 from rialto.match.records import Drivers, Orders, Pings, Plane
 from rialto.match.regions import Regions
 from rialto.match.shard import Parcel, Shard, present
-from rialto.match.shards import Front
+from rialto.match.shards import Front, How
 from rialto.match.track import Track
 from rialto.match.travel import Travel
 
@@ -175,10 +176,65 @@ def test_a_busy_city_never_has_a_driver_or_an_order_in_two_logs(links: list[Here
     assert moved > 20 and len(taken) > 100
 
 
+def test_a_driver_who_left_is_found_on_neither_side_of_the_border_until_he_comes(links: list[Here]) -> None:
+    front = opened(links, {1: -300.0, 2: 2500.0, 3: -3000.0})
+    front.place(order(10, -200.0, 1.0), at_s=1.0, key="a")
+    assert front.window(at_s=2.0).driver.tolist() == [1]
+    answers = front.tell_all(Messages.of([Message("l", "left", -1, 1), Message("x", "left", -1, 99)]), at_s=3.0)
+    assert answers.reasons.tolist() == [0, NO_DRIVER] and answers.order.tolist() == [10], "what he was asked for waits again"
+    assert front.states(np.array([10]))[0].state == "waiting"
+    front.place(order(11, 200.0, 3.0), at_s=3.0, key="b")
+    assert front.pings(pings({1: 2600.0}, 60.0), now_s=60.0) == 0 and front.owner[1] == 0, "he stays with his shard"
+    for at_s in (61.0, 63.0):
+        front.pings(pings({1: 100.0, 2: 2500.0, 3: -3000.0}, at_s), now_s=at_s)
+        made = front.window(at_s=at_s)
+        assert 1 not in made.driver.tolist() and made.moved == 0
+    assert front.states(np.array([10, 11]))[1].driver == 2
+    second = front_after_a_crash(links, {1: -300.0, 2: 2500.0, 3: -3000.0})
+    second.place(order(12, -200.0, 70.0), at_s=70.0, key="c")
+    second.pings(pings({1: -100.0}, 70.0), now_s=70.0)
+    assert len(second.window(at_s=71.0).order) == 0, "and after a restart of everything"
+    said = [Message("c", "came", -1, 1), Message("c", "came", -1, 1), Message("c", "left", -1, 1)]
+    assert [second.tell(said, at_s=72.0) for _ in range(2)] == [[0, 0, KEY_USED]] * 2
+    second.pings(pings({1: -100.0}, 73.0), now_s=73.0)
+    assert second.window(at_s=74.0).driver.tolist() == [1]
+    alone(links)
+
+
+def front_after_a_crash(links: list[Here], places: dict[int, float]) -> Front:
+    for link in links:
+        geo = GridGeo()
+        travel = Travel(GreatCircle(speed_mps=10.0, factor=1.0))
+        link.dispatch = build(geo=geo, travel=travel, models=LocalModels(None), track=Track(geo, PLANE), offers=link.log)
+        link.shard = Shard(link.dispatch, link.log)
+        link.answers.clear()
+    return opened(links, places, at_s=64.0)
+
+
+def test_a_repeat_of_what_a_driver_said_before_he_changed_sides_does_nothing(links: list[Here]) -> None:
+    front = opened(links, {1: -300.0})
+    assert front.tell([Message("l", "left", -1, 1), Message("c", "came", -1, 1)], at_s=2.0) == [0, 0]
+    assert front.pings(pings({1: 2000.0}, 60.0), now_s=60.0) == 1 and front.owner == {1: 1}
+    assert front.tell([Message("l", "left", -1, 1)], at_s=61.0) == [0]
+    front.place(order(10, 2100.0, 61.0), at_s=61.0, key="a")
+    assert front.window(at_s=62.0).driver.tolist() == [1]
+
+
+def test_a_front_forgets_orders_that_its_shards_forgot(links: list[Here]) -> None:
+    front = opened(links, {1: -300.0})
+    front.place(order(10, -200.0, 1.0), at_s=1.0, key="a")
+    front.window(at_s=2.0)
+    front.tell([Message("c", "cancelled", 10)], at_s=3.0)
+    week = How(overrides={"match.offers.forget_s": 3600.0})
+    front.place(order(11, -200.0, 7000.0), at_s=7000.0, key="b")
+    front.window(at_s=7300.0, how=week)
+    with pytest.raises(NothingHere, match="order 10 is unknown"):
+        front.why(10)
+    assert front.why(11).order == 11 and front.states(np.array([10]))[0].state == "unknown"
+
+
 def test_what_shards_do_not_take_is_refused(links: list[Here]) -> None:
     front = opened(links, {1: 0.0})
-    with pytest.raises(BadInput, match="shifts and breaks"):
-        front.tell([Message("k", "left", -1, 1)], at_s=1.0)
     with pytest.raises(BadInput, match="links for 2 shards"):
         Front(links[:1], HALVES, PLANE)
     with pytest.raises(BadInput, match="known: enrol"):

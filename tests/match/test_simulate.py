@@ -135,3 +135,27 @@ def test_offers_that_were_never_made_are_no_examples(city: City, dispatch: Calla
     answered = system.offers.answered()
     examples, report = examples_of(DecisionLog(LocalEvents(tmp_path / "decisions1")), answered[: len(answered) // 2])
     assert len(examples) == len(answered) // 2 < report.rows
+
+
+def test_two_orders_a_driver_serve_more_of_a_crowded_city_and_take_longer_to_the_door(
+    dispatch: Callable[[], Dispatch],
+) -> None:
+    crowded = make_city(seed=2, drivers=60, orders_per_hour=65.0)
+    found = {}
+    for most in (1, 2):
+        start_s = NOON_S
+        sim = CitySim(crowded, start_s=start_s, end_s=start_s + 5400.0, seed=5, window_s=20.0, most=most)
+        system = dispatch()
+        simulate(sim, system, policy=Policy(f"{most}", version="", overrides={"match.stack.most": float(most)}))
+        drivers, counts = np.unique(system.offers.holding()[0], return_counts=True)
+        assert counts.max() == most and len(drivers)
+        found[most] = sim.report()
+    assert found[2].accepted > found[1].accepted
+    assert found[2].delivery_s_mean > found[1].delivery_s_mean
+
+
+def test_a_policy_that_broadcasts_is_refused_as_the_city_answers_one_driver_an_order(
+    city: City, dispatch: Callable[[], Dispatch]
+) -> None:
+    with pytest.raises(BadInput, match="leave it at 0"):
+        simulate(running(city)(1), dispatch(), policy=Policy("wide", overrides={"match.offers.broadcast": 2.0}))

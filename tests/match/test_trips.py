@@ -45,6 +45,19 @@ def serve(offers: Offers, order: int, driver: int, at_s: float) -> None:
     assert tell(offers, "accepted", order, driver, at_s + 1.0)
 
 
+def test_a_drive_round_by_another_orders_stop_is_no_drive(log: LocalEvents) -> None:
+    offers = Offers(log)
+    offers.place(placed([7, 8, 9]), at_s=0.0)
+    for order in (7, 8, 9):
+        offers.offer(np.array([order]), np.array([3]), key=f"o{order}", at_s=1.0, until_s=31.0, capacity=3)
+        assert tell(offers, "accepted", order, 3, 2.0)
+    for kind, order, at_s in (("picked_up", 7, 10.0), ("picked_up", 8, 60.0), ("delivered", 8, 200.0), ("delivered", 7, 300.0)):
+        assert tell(offers, kind, order, 3, at_s)
+    assert tell(offers, "picked_up", 9, 3, 300.0) and tell(offers, "delivered", 9, 3, 500.0)
+    found = trips_logged(log)
+    assert (found.orders.tolist(), found.trips.seconds.tolist(), found.untold) == ([8, 9], [140.0, 200.0], 1)
+
+
 def test_a_drive_is_from_the_pick_up_that_counted_to_the_delivery(log: LocalEvents) -> None:
     offers = Offers(log)
     offers.place(placed([7]), at_s=0.0)

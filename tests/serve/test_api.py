@@ -223,6 +223,50 @@ def test_a_log_that_cannot_be_written_does_not_fail_the_search(systems: Systems,
     events.close()
 
 
+def test_searches_that_wait_together_are_each_answered_and_logged_under_an_id_of_their_own(
+    systems: Systems, tmp_path: Path
+) -> None:
+    events = LocalEvents(tmp_path)
+    decisions = Decisions(lambda: DecisionLog(events))
+    front = Storefront(systems.shop, Counter(decisions, lambda: 0.0, keep_s=5.0))
+    asks = [
+        Ask("lamp"),
+        Ask("shoes", size=3),
+        Ask("lamp"),
+        Ask(""),
+        Ask("chair"),
+        Ask("red", sort="price_up"),
+        Ask("lamp", page=2),
+    ]
+    for _ in range(2):  # the second time they are answers given again
+        for ask, page in zip(asks, front.find_all(asks)):
+            alone = front.find(ask)
+            assert [r.product.id for r in page.results] == [r.product.id for r in alone.results]
+            assert (page.text, page.size, page.page, page.total) == (ask.text, ask.size, ask.page, alone.total)
+    logged = {int(i) for r in decisions.flushed().read(pipeline="find") for i in r.requests.ids.tolist()}
+    assert len(logged) == 2 * 2 * len(asks)
+    decisions.close()
+    events.close()
+
+
+def test_a_search_that_finds_nothing_is_loosened_and_says_so_and_that_can_be_undone(client: TestClient) -> None:
+    found = client.get("/api/find/search", params={"q": "red lamp under $1"}).json()
+    assert found["total"] > 0 and found["results"]
+    (loose,) = [r for r in found["rewrites"] if r["kind"] == "relax"]
+    kept = client.get("/api/find/search", params={"q": "red lamp under $1", "undo": loose["id"]}).json()
+    assert (kept["total"], kept["results"]) == (0, [])
+    assert client.get("/api/find/search", params={"q": "red lamp under $1", "range": "price_cents:..100"}).json()["total"] == 0
+    clicked = [{"kind": "click", "request": found["request"], "product": found["results"][0]["product"]["id"]}]
+    assert client.post("/api/find/events", json=clicked).status_code == 202
+    page = client.get("/shop", params={"q": "red lamp under $1"}, headers={"Accept": "text/html"}).text
+    assert "price up to 1.00" in page
+
+
+def test_what_must_not_be_there_is_never_shown_instead(client: TestClient) -> None:
+    found = client.get("/api/find/search", params={"q": "zzlamp -lamp under $1"}).json()
+    assert not [r for r in found["results"] if "lamp" in r["product"]["title"].lower().split()]
+
+
 @pytest.mark.parametrize(
     "text",
     ["x" * 10_000, "red " * 2500, "\x00\x01\x1b[31m\r\n", "<script>alert(1)</script>", "' OR 1=1 --", "{{7*7}}", "𝕣𝕖𝕕 👟", "﷽" * 50,

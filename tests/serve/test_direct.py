@@ -1,8 +1,10 @@
 """Plain searches read at once: as the framework reads them, or left to it."""
 
+import asyncio
+from collections.abc import Sequence
 from threading import current_thread
 from time import thread_time
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -43,9 +45,9 @@ def framework(seen: list[Ask]) -> FastAPI:
 
 
 def answered(seen: list[Ask], *, at_once: bool = True) -> FastAPI:
-    def answer(ask: Ask) -> bytes:
-        seen.append(ask)
-        return b"{}"
+    def answer(asks: Sequence[Ask]) -> list[bytes]:
+        seen.extend(asks)
+        return [b"{}"] * len(asks)
 
     app = framework(seen)
     app.add_middleware(Direct, answer=answer, inline=lambda: at_once, path="/search")
@@ -77,12 +79,12 @@ def test_a_search_is_answered_where_it_is_read_or_by_a_thread(at_once: bool) -> 
 def test_slow_searches_get_threads_and_quick_ones_are_answered_at_once_again() -> None:
     names, work_s = list[str](), [0.05]
 
-    def answer(ask: Ask) -> bytes:
+    def answer(asks: Sequence[Ask]) -> list[bytes]:
         names.append(current_thread().name)
         until = thread_time() + work_s[0]
         while thread_time() < until:
             pass
-        return b"{}"
+        return [b"{}"] * len(asks)
 
     app = framework([])
     app.add_middleware(Direct, answer=answer, inline=lambda: True, path="/search")
@@ -95,15 +97,70 @@ def test_slow_searches_get_threads_and_quick_ones_are_answered_at_once_again() -
     assert names[0] == names[-1] != names[19]
 
 
-def test_a_search_that_fails_is_told_by_the_framework() -> None:
-    def answer(ask: Ask) -> bytes:
-        raise EngineBusy("not yet")
+@pytest.mark.parametrize("error", [EngineBusy("not yet"), ZeroDivisionError("a mistake")])
+def test_a_search_that_fails_is_told_by_the_framework(error: Exception) -> None:
+    def answer(asks: Sequence[Ask]) -> list[bytes]:
+        raise error
 
     seen = list[Ask]()
     app = framework(seen)
     app.add_middleware(Direct, answer=answer, inline=lambda: True, path="/search")
     assert TestClient(app).get("/search", params={"q": "lamp"}).status_code == 200
     assert seen == [Ask("lamp")]
+
+
+async def together(app: FastAPI, count: int) -> list[tuple[int, bytes]]:
+    """Searches of as many shoppers at one moment."""
+
+    async def one(n: int) -> tuple[int, bytes]:
+        got = list[Any]()
+
+        async def send(message: Any) -> None:
+            got.append(message)
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/search",
+            "query_string": f"q=lamp{n}".encode(),
+            "headers": [],
+            "state": {},
+        }
+        await app(scope, receive, send)
+        return got[0]["status"], got[1]["body"]
+
+    return await asyncio.gather(*(one(n) for n in range(count)))
+
+
+def test_searches_that_wait_together_are_answered_in_one_go_each_with_its_own() -> None:
+    turns = list[int]()
+
+    def answer(asks: Sequence[Ask]) -> list[bytes]:
+        turns.append(len(asks))
+        return [ask.text.encode() for ask in asks]
+
+    app = framework([])
+    app.add_middleware(Direct, answer=answer, inline=lambda: True, path="/search")
+    assert asyncio.run(together(app, 37)) == [(200, f"lamp{n}".encode()) for n in range(37)]
+    assert turns == [16, 16, 5]
+
+
+def test_one_search_that_fails_harms_none_that_waited_with_it() -> None:
+    def answer(asks: Sequence[Ask]) -> list[bytes]:
+        if any(ask.text == "lamp3" for ask in asks):
+            raise ZeroDivisionError("a mistake")
+        return [b"together" for _ in asks]
+
+    seen = list[Ask]()
+    app = framework(seen)
+    app.add_middleware(Direct, answer=answer, inline=lambda: True, path="/search")
+    found = asyncio.run(together(app, 20))
+    assert [status for status, _ in found] == [200] * 20
+    assert {ask.text for ask in seen} == {f"lamp{n}" for n in range(16)}  # the framework answered those that waited with it
+    assert [body for _, body in found[16:]] == [b"together"] * 4
 
 
 @settings(max_examples=300)

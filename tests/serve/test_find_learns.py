@@ -13,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from rialto.app.engines import Engines
+from rialto.app.suggesting import looks_logged
 from rialto.app.systems import Systems
 from rialto.config import Serve, Settings
 from rialto.serve.service import create
@@ -197,3 +198,49 @@ def test_what_left_is_sold_out_or_is_hidden_is_not_suggested_and_rules_can_be_ta
 def test_no_profiles_are_kept_where_settings_want_none(tmp_path: Path, folder: Path) -> None:
     settings = Settings(home=tmp_path, profiles="none://")
     assert Engines(settings).profiles() is None
+
+
+def test_what_was_asked_and_clicked_is_suggested_previewed_and_known_words_after_a_full_index(start: Open, clock: Clock) -> None:
+    clock.now_s += 30 * 86_400.0  # later than all that other tests did in this shop
+    systems, http = start()
+    text = "zanzibar shoes"
+    assert systems.behaving is not None
+    for _ in range(5):
+        happened(http, search(http, text, exact=True), 0)
+        clock.now_s += 5.0
+    assert systems.behaving.tick()
+
+    rule = {"id": "z", "owner": "ann", "action": "redirect", "target": "/shop?q=boots", "when": {"queries": [text]}}
+    impact = http.post("/api/find/rules/preview", json={"rules": [rule]}).json()
+    assert [q["query"] for q in impact["queries"]] == [text], "it is previewed as soon as searches know it"
+
+    def suggested() -> list[str]:
+        return [s["text"] for s in http.get("/api/find/suggest", params={"q": "zanz"}).json()]
+
+    def knows() -> bool:
+        reader = systems.shop.search.fittings.reader
+        assert reader is not None
+        at = reader.speller.lexicon.index.get("zanzibar", -1)
+        return at >= 0 and bool(reader.speller.lexicon.shop[at])
+
+    assert (suggested(), knows()) == ([], False), "suggestions and words are learned by a full index"
+    reindexed(http, "file")
+    assert text in suggested() and knows()
+    assert text in [q for q, _, _ in systems.shop.past]
+
+    systems, http = start()
+    assert text in suggested() and knows(), "and they are there after a restart"
+
+
+def test_completions_that_were_taken_are_logged_whole_or_not_at_all(start: Open) -> None:
+    systems, http = start()
+    look = {"kind": "suggestion", "prefix": "sho", "shown": ["shoes", "shorts"], "chosen": "shorts"}
+    assert http.post("/api/find/events", json=[look, {**look, "chosen": ""}]).json() == {"counted": 2}
+    bad = http.post("/api/find/events", json=[look, {**look, "chosen": "boots"}])
+    assert bad.status_code == 422 and "shown" in bad.text
+    assert http.post("/api/find/events", json=[{**look, "shown": []}]).status_code == 422
+    looks = list(looks_logged(systems.log, systems.shop.search.ranker))
+    assert [(t.prefix, t.shown, t.chosen) for t in looks] == [("sho", ("shoes", "shorts"), c) for c in ("shorts", "")]
+    assert list(looks_logged(systems.log, "another shop's")) == []
+    assert systems.behaving is not None
+    systems.behaving.tick()  # what clicks teach is read past them

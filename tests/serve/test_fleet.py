@@ -22,6 +22,7 @@ from rialto.match.ledger import REASONS
 from rialto.serve.dispatching import CODES
 from rialto.serve.rows import ARROW
 from rialto.serve.service import create
+from rialto.spine.params import settle
 
 NOW_S = 1_800_000_000.0
 LAT, LON = 52.5, 13.4
@@ -84,11 +85,27 @@ def get(http: TestClient, path: str, **query: Any) -> Any:
     return answer.json()
 
 
+def test_a_road_engine_that_is_away_is_seen_in_the_window_and_on_the_map(tmp_path: Path, clock: Clock) -> None:
+    chosen = Settings(home=tmp_path, travel="osrm://127.0.0.1:9", fleet=Fleet(on=True, lat=LAT, lon=LON, window_s=0.0))
+    systems = Systems(Engines(chosen), clock=clock)
+    systems.build("city")
+    http = TestClient(create(systems, clock=clock), raise_server_exceptions=False)
+    post(http, "drivers", [{"id": 1}])
+    post(http, "positions", [at(1, 100.0)])
+    post(http, "orders", {"id": 7, "lat": LAT, "lon": LON})
+    window = post(http, "windows", None)
+    assert (window["offered"], window["fallbacks"]) == (1, ["travel"]), "straight lines decide"
+    assert get(http, "assignments")["assignments"][0]["pickup_s"] is None
+    clock.now_s += 1.0
+    assert get(http, "snapshot")["fallbacks"] == ["travel"]
+    systems.close()
+
+
 def test_an_order_goes_through_its_life(http: TestClient, clock: Clock) -> None:
     assert post(http, "orders", {"id": 7, "lat": LAT, "lon": LON})["counts"] == {"placed": 1}
     assert get(http, "orders/7")["state"] == "waiting"
     window = post(http, "windows", None)
-    assert (window["waiting"], window["offered"]) == (1, 1)
+    assert (window["waiting"], window["offered"], window["fallbacks"]) == (1, 1, [])
     (asked,) = get(http, "drivers/1/offers")["offers"]
     assert (asked["order"], asked["state"], asked["until_s"]) == (7, "offered", NOW_S + 20.0)
     (row,) = get(http, "assignments", window=window["at_s"])["assignments"]
@@ -254,7 +271,24 @@ ANY = st.recursive(
     max_leaves=4,
 )
 FIELDS = st.sampled_from(
-    ["id", "key", "kind", "driver", "order", "offer", "lat", "lon", "time_s", "placed_s", "need", "flags", "odd"]
+    [
+        "id",
+        "key",
+        "kind",
+        "driver",
+        "order",
+        "offer",
+        "lat",
+        "lon",
+        "time_s",
+        "placed_s",
+        "need",
+        "flags",
+        "merchant",
+        "ready_s",
+        "incentive_cents",
+        "odd",
+    ]
 )
 
 
@@ -289,3 +323,46 @@ def test_a_stream_with_noise_in_it_is_taken_or_refused(http: TestClient, cut: in
 
 def test_every_reason_of_the_ledger_has_a_code_of_its_own() -> None:
     assert len(CODES) == len(REASONS) == len(set(CODES))
+
+
+def test_a_drivers_route_is_his_stops_in_order_with_their_times(http: TestClient) -> None:
+    assert get(http, "drivers/1/route") == {"driver": 1, "stops": []}
+    post(http, "orders", {"id": 7, "lat": LAT, "lon": LON, "drop_lat": LAT + 0.01, "drop_lon": LON})
+    post(http, "windows", None)
+    first, second = get(http, "drivers/1/route")["stops"]
+    assert (first["order"], first["kind"], first["state"]) == (7, "pickup", "offered") and NOW_S < first["eta_s"] < second[
+        "eta_s"
+    ]
+    assert (second["kind"], second["lat"], second["lon"]) == ("dropoff", LAT + 0.01, LON)
+    for kind in ("accepted", "picked_up"):
+        post(http, "answers", {"key": kind, "kind": kind, "order": 7, "driver": 1})
+    (only,) = get(http, "drivers/1/route")["stops"]
+    assert (only["kind"], only["state"]) == ("dropoff", "picked_up")
+
+
+def test_a_stop_that_nobody_placed_has_no_place_and_no_time(http: TestClient) -> None:
+    post(http, "orders", {"id": 7, "lat": LAT, "lon": LON})
+    post(http, "windows", None)
+    last = get(http, "drivers/1/route")["stops"][1]
+    assert (last["lat"], last["lon"], last["eta_s"]) == (None, None, None)
+
+
+def test_the_route_of_a_driver_who_is_not_enrolled_is_not_there(http: TestClient) -> None:
+    assert http.get("/api/match/drivers/9/route").status_code == 404
+    assert http.get("/api/match/drivers/x/route").status_code == 422
+
+
+def test_two_orders_of_one_way_are_one_route(http: TestClient, clock: Clock) -> None:
+    settle({"match.stack.most": 2})
+    try:
+        way = {"drop_lat": LAT + 0.05, "drop_lon": LON}
+        for order, north in ((7, 0.0), (8, 0.002)):
+            post(http, "orders", {"id": order, "lat": LAT + north, "lon": LON, **way})
+            post(http, "windows", None)
+            post(http, "answers", {"key": f"yes{order}", "kind": "accepted", "order": order, "driver": 1})
+            clock.now_s += 2.0
+        stops = [(s["order"], s["kind"]) for s in get(http, "drivers/1/route")["stops"]]
+        assert stops[:2] == [(7, "pickup"), (8, "pickup")] and len(stops) == 4
+        assert [o["order"] for o in get(http, "drivers/1/offers")["offers"]] == [7, 8]
+    finally:
+        settle({})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 
@@ -10,8 +11,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rialto.app.engines import Engines
+from rialto.app.learning import fitter, scorer
 from rialto.app.systems import Systems
 from rialto.config import Fleet, Settings
+from rialto.match.eta import Trips, train
 from rialto.match.records import Drivers, Orders, Pings
 
 pytestmark = [pytest.mark.xdist_group("serve"), pytest.mark.server]
@@ -20,14 +23,27 @@ LAT, LON = 52.5, 13.4
 PLACES = "[...document.querySelectorAll('#drivers circle')].map(e => e.style.transform).join()"
 
 
+def learned(engines: Engines) -> None:
+    """A correction of drives goes live, so that times have intervals."""
+    pytest.importorskip("catboost", reason="training needs catboost: pip install 'rialto[trees]'")
+    chance, at_s = np.random.default_rng(0), np.full(3000, 1_800_000_000.0)
+    start, goal = (np.array([LAT, LON]) + chance.uniform(-0.03, 0.03, (3000, 2)) for _ in range(2))
+    took_s = 2.0 * engines.travel().seconds(start, goal, at_s=at_s) * chance.uniform(0.7, 1.3, 3000)
+    models = engines.models()
+    trips = Trips(start, goal, at_s, took_s)
+    assert train(trips, engines.travel(), models, fit=fitter("RMSE", trees=30, depth=3), score=scorer(models)).version
+
+
 @pytest.fixture(scope="module")
 def address(
     tmp_path_factory: pytest.TempPathFactory, serving: Callable[[Systems], AbstractContextManager[str]]
 ) -> Generator[str, None, None]:
-    """A fleet of 30 drivers after six windows ten seconds apart; one order waits, as none of them may take it."""
+    """A fleet of 30 drivers after six windows ten seconds apart; of two orders that wait one has no driver who may, one is not ready."""
     now = [1_800_000_000.0]
     chosen = Settings(home=tmp_path_factory.mktemp("fleet"), fleet=Fleet(on=True, lat=LAT, lon=LON, window_s=0.0))
-    systems = Systems(Engines(chosen), clock=lambda: now[0])
+    engines = Engines(chosen)
+    learned(engines)
+    systems = Systems(engines, clock=lambda: now[0])
     systems.build("city")
     fleet, rng = systems.fleet, np.random.default_rng(0)
     fleet.enrol(Drivers.of(np.arange(30)))
@@ -38,6 +54,11 @@ def address(
         ends = rng.normal(0.0, 0.01, (2, 2))
         ids, need = np.array([step, 2**60 + step]), np.array([0, 1 if step == 0 else 0], dtype=np.uint64)
         fleet.place(Orders.of(ids, lat=LAT + ends[:, 0], lon=LON + ends[:, 1], placed_s=np.full(2, now[0]), need=need))
+        if step == 5:
+            late = Orders.of(
+                np.array([90]), lat=np.array([LAT]), lon=np.array([LON]), placed_s=now[:], ready_s=np.array([now[0] + 1200.0])
+            )
+            fleet.place(late)
         fleet.window()
         now[0] += 10.0
     with serving(systems) as where:
@@ -65,10 +86,28 @@ def test_a_click_on_a_driver_or_an_order_tells_chosen_runner_up_and_age(seen: Pa
     expect(seen.locator("#why .verdict")).to_contain_text("for order")
     expect(seen.locator("#why .runner")).to_contain_text("Runner-up: driver")
     expect(seen.locator("#why .person")).to_contain_text("position 10 s old")
+    expect(seen.locator("#why .stops li")).to_have_count(2)  # offered: a pickup, and a drop that nobody placed
+    expect(seen.locator("#why .stops li").first).to_contain_text("Picks up order")
+    expect(seen.locator("#why .stops li").first).to_contain_text("if he says yes")
     seen.locator("#orders circle").first.dispatch_event("click")
     expect(seen.locator("#why .verdict")).to_have_text(f"Order {2**60} waits")  # beyond what a script's numbers hold
     seen.locator("#drivers circle.free").first.dispatch_event("click")
     expect(seen.locator("#why")).to_contain_text("is free; position 10 s old")
+
+
+def test_the_panel_says_how_old_positions_are_what_drives_lie_between_and_why_an_order_is_held(
+    seen: Page, violations: Callable[[Page], list[str]]
+) -> None:
+    seen.locator("#offers button").first.click()
+    expect(seen.locator("#why tbody tr.chosen td").first).to_contain_text("position 0 s old")
+    expect(seen.locator("#why tbody tr.chosen .between").nth(1)).to_have_text(re.compile(r"^\d+:\d\d to \d+:\d\d$"))
+    expect(seen.locator("#why")).to_contain_text("In 90 of 100 drives")
+    seen.get_by_label("Number").fill("90")
+    seen.get_by_role("button", name="Show", exact=True).click()
+    expect(seen.locator("#why")).to_contain_text("It is ready in 20:00, and who is sent now would be there long before.")
+    expect(seen.locator("#why tbody")).to_contain_text("not now")
+    assert violations(seen) == []
+    assert seen.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 def test_numbers_are_found_by_keyboard(seen: Page) -> None:

@@ -45,7 +45,9 @@ def test_orders_on_both_sides_go_through_their_life_over_http(tmp_path: Path) ->
             said = [{"key": f"{kind}{o}", "kind": kind, "order": o, "driver": d} for o, d in rows.items()]
             assert post("answers", said)["done"] == 2
             assert get("orders/7")["state"] == state == get("orders/8")["state"]
-        assert "shifts and breaks" in post("answers", {"key": "l", "kind": "left", "driver": 1}, status=422)["detail"]
+            left = {"accepted": ["pickup", "dropoff"], "picked_up": ["dropoff"], "delivered": []}[kind]
+            assert [s["kind"] for s in get("drivers/2/route")["stops"]] == left
+        assert post("answers", {"key": "l", "kind": "left", "driver": 1})["done"] == 1
         assert len(get("snapshot")["drivers"]) == 2
     finally:
         systems.close()

@@ -107,6 +107,13 @@ def test_what_is_wrong_is_named_and_changes_nothing(begun: Callable[[], TestClie
     assert http.get("/api/match/zones").json() == {"zones": []}
 
 
+@pytest.mark.parametrize("route", ["blocked", "loads", "earnings", "ready", "orders"])
+def test_a_batch_of_any_kind_may_be_as_large_as_one_of_orders(begun: Callable[[], TestClient], route: str) -> None:
+    http = begun()
+    answers = [http.post(f"/api/match/{route}", content=b"[" + b" " * size + b"]") for size in (2_000_000, 16_000_000)]
+    assert [answer.status_code == 413 for answer in answers] == [False, True]
+
+
 def test_merchants_tell_when_orders_were_ready(begun: Callable[[], TestClient], tmp_path: Path) -> None:
     http = begun()
     post(http, "orders", {"id": 7, "lat": LAT, "lon": LON, "placed_s": NOW_S - 600.0})

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rialto.errors import BadInput
 from rialto.records import Candidates, Context, Requests
+from rialto.spine.apart import alone
 from rialto.spine.decide.slate import slate
 from rialto.spine.explain import explain
 from rialto.spine.features import Features
@@ -19,6 +20,7 @@ from rialto.spine.params import Param
 from rialto.spine.pipeline import Pipeline
 from rialto.spine.rank import Phase, previous_score
 from rialto.spine.retrieve import Filter, Source, empty
+from rialto.spine.together import together
 
 SIZE = Param("test.size", 3, low=0, high=50, unit="results", doc="Results.")
 SWAP = Param("test.swap", 0.5, low=0.0, high=0.9, unit="share", doc="Swapped lists.")
@@ -75,15 +77,30 @@ def test_nothing_vanishes(ns: list[int]) -> None:
 @given(numbers, st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
 def test_order_and_company_in_the_batch_are_no_matter(ns: list[int], random: Any) -> None:
-    together = chain().run(asked(ns), seed=4).decisions
+    batch = chain().run(asked(ns), seed=4).decisions
     mixed = list(ns)
     random.shuffle(mixed)
     shuffled = chain().run(asked(mixed), seed=4).decisions
     for row, n in enumerate(ns):
-        alone = chain().run(asked([n]), seed=4).decisions
-        span = slice(int(together.offsets[row]), int(together.offsets[row + 1]))
-        assert together.of(row).tolist() == alone.of(0).tolist() == shuffled.of(mixed.index(n)).tolist()
-        assert together.propensity[span].tolist() == alone.propensity.tolist()
+        single = chain().run(asked([n]), seed=4).decisions
+        span = slice(int(batch.offsets[row]), int(batch.offsets[row + 1]))
+        assert batch.of(row).tolist() == single.of(0).tolist() == shuffled.of(mixed.index(n)).tolist()
+        assert batch.propensity[span].tolist() == single.propensity.tolist()
+
+
+@given(numbers)
+@settings(max_examples=40, deadline=None)
+def test_one_of_a_batch_is_as_if_it_had_run_alone(ns: list[int]) -> None:
+    pipeline = chain()
+    batch = pipeline.run(asked(ns), seed=4)
+    for row, n in enumerate(ns):
+        own, single = alone(batch, row), pipeline.run(asked([n]), seed=4)
+        assert own.decisions.same(single.decisions)
+        assert own.ranked.ids[own.decisions.rows].tolist() == own.decisions.ids.tolist()
+        assert sorted(own.ranked.ids.tolist()) == sorted(single.ranked.ids.tolist())
+        assert pipeline.replay(own.record).same(single.decisions)
+    joined = list(together(pipeline.run(asked([n]), seed=4) for n in ns))
+    assert all(pipeline.replay(record).same(record.decisions) for record in joined)
 
 
 @given(numbers)

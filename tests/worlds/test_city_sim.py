@@ -189,3 +189,77 @@ def test_wrong_offers_are_refused_and_change_nothing(city: City) -> None:
 def test_impossible_runs_are_refused(city: City, start: float, end: float, window: float) -> None:
     with pytest.raises(BadInput, match="wanted 0 <= start < end"):
         CitySim(city, start_s=start, end_s=end, window_s=window)
+
+
+# several orders with one driver
+
+
+def stacked(city: City, seed: int, window: float, most: int = 2) -> CitySim:
+    return CitySim(city, start_s=NOON, end_s=NOON + 60 * window, seed=seed, window_s=window, most=most)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), window=st.sampled_from([60.0, 300.0]), most=st.integers(2, 3))
+def test_drivers_with_several_orders_keep_within_their_places_and_lose_none(
+    city: City, seed: int, window: float, most: int
+) -> None:
+    rng, sim = np.random.default_rng(seed), stacked(city, seed, window, most)
+    state = sim.state()
+    while not sim.done:
+        order, driver = random_pairs(state, rng)
+        state = sim.step(order=order, driver=driver)
+        assert balanced(sim)
+        trips = sim.trips()
+        active, counts = np.unique(trips["driver"][np.isnan(trips["delivered_s"])], return_counts=True)
+        assert not (counts > most).any() and counts.sum() == sim.report().moving
+        assert not np.isin(state.drivers["id"], active[counts == most]).any()
+        done = trips["delivered_s"] <= sim.time_s
+        assert (trips["picked_s"][done] <= trips["delivered_s"][done]).all()
+
+
+def test_a_driver_makes_the_stops_of_his_route_in_their_order(city: City) -> None:
+    sim = CitySim(city, start_s=NOON, end_s=NOON + 4 * 3600.0, seed=1, window_s=10.0, most=2)
+    state, routes, taken = sim.state(), dict[int, list[int]](), set[int]()
+    while not sim.done:
+        order, driver = nearest(state)
+        asked = dict[int, list[tuple[int, bool]]]()
+        for o, d in zip(order.tolist(), driver.tolist()):
+            if len(first := routes.get(d, [])) == 1:  # the new order first, but for the stop under way
+                trip = {t: sim.trips()[t][sim.trips()["order"] == first[0]][0] for t in ("picked_s", "delivered_s")}
+                left = [(first[0], False)] * bool(np.isnan(trip["picked_s"])) + [(first[0], True)] * bool(
+                    np.isnan(trip["delivered_s"])
+                )
+                asked[d] = [*left[:1], (o, False), (o, True), *left[1:]] if left else [(o, False), (o, True)]
+        state = sim.step(order=order, driver=driver, routes=asked)
+        for o, d, yes in zip(*(state.answers[n].tolist() for n in ("order", "driver", "accepted"))):
+            if yes:
+                routes.setdefault(d, []).append(o)
+                taken |= {o} if d in asked and len(asked[d]) == 4 else set()
+    trips = sim.trips()
+    of = {o: i for i, o in enumerate(trips["order"].tolist())}
+    pairs = [
+        r for r in routes.values() if len(r) == 2 and r[1] in taken and all(np.isfinite(trips["delivered_s"][of[o]]) for o in r)
+    ]
+    assert pairs
+    assert all(trips["delivered_s"][of[second]] < trips["delivered_s"][of[first]] for first, second in pairs)
+
+
+def test_a_route_that_leaves_stops_out_or_turns_round_is_refused(city: City) -> None:
+    sim = stacked(city, 3, 30.0)
+    state = sim.state()
+    while not np.isin(state.drivers["id"], busy := sim.trips()["driver"]).any() or not len(state.orders["id"]):
+        state = sim.step(order=state.orders["id"][:20], driver=state.drivers["id"][: len(state.orders["id"][:20])])
+    driver = int(state.drivers["id"][np.isin(state.drivers["id"], busy)][0])
+    order, had = int(state.orders["id"][0]), int(sim.trips()["order"][sim.trips()["driver"] == driver][0])
+    for wrong in (
+        [(order, False), (order, True)],
+        [(order, False), (order, True), (had, False), (had, True)],
+        [(had, True), (order, True)],
+    ):
+        with pytest.raises(BadInput, match="under way first"):
+            sim.step(order=np.array([order]), driver=np.array([driver]), routes={driver: wrong})
+
+
+def test_a_driver_with_no_places_is_refused_as_input() -> None:
+    with pytest.raises(BadInput, match="1 order or more"):
+        CitySim(make_city(drivers=5), start_s=NOON, end_s=NOON + 60.0, most=0)

@@ -1,4 +1,4 @@
-"""A shop's behaviour, kept among the blobs: brought up to date from the decision log, and taken over by the searches that serve."""
+"""A shop's behaviour, brought up to date from the decision log, and taken over by the searches that serve."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from time import monotonic, time
 
 import numpy as np
 
+from rialto.app.behaved import behaviour_of, kept_behaviour
 from rialto.app.live import LiveShop
-from rialto.errors import BadInput, NothingHere, RialtoError
-from rialto.find.behaviour import Behaviour
+from rialto.errors import RialtoError
 from rialto.ports import Blobs, EventLog
 from rialto.spine.log import DecisionLog
 
@@ -21,43 +21,6 @@ _SETTLE_S = 1.0  # events of the last moment may still be on their way to the lo
 _REST = 9.0  # times as long as an update took, at least, before the next: a tenth of one core at most
 _KEEP_S = 180 * 86_400.0  # profiles that learned nothing for so long are forgotten: by then a sixty-fourth of them is left
 _DAY_S = 86_400.0
-
-
-def kept_behaviour(blobs: Blobs, ranker: str) -> Behaviour:
-    """What was kept for the shop with this ranker; nothing known where there is none, or where it is damaged (the log has it all)."""
-    try:
-        return Behaviour.load(blobs.get(_name(ranker)))
-    except NothingHere:
-        return Behaviour.none()
-    except BadInput as e:
-        logging.getLogger("rialto").warning("%s It is read from the log again.", e)
-        return Behaviour.none()
-
-
-def behaviour_of(blobs: Blobs, log: DecisionLog, ranker: str, *, until_s: float = np.inf, start: int = 0) -> Behaviour:
-    """What shoppers of one shop did up to a moment: what was kept, with what the log tells of the time since; and keep it.
-
-    Args:
-        blobs: Where it is kept.
-        log: Decisions and feedback of all shops.
-        ranker: Name of the shop's ranker, which its decisions pin.
-        until_s: The moment; where what was kept is later, that stays.
-        start: Offset from which the log is read: what lies below it is all older than what was kept.
-
-    Cost:
-        One pass over the log from there.
-    """
-    before = kept_behaviour(blobs, ranker)
-    if until_s <= before.until_s:
-        return before
-    now = before.with_more(log, until_s=until_s, start=start, having=ranker)
-    if now is not before:
-        blobs.put(_name(ranker), now.save())
-    return now
-
-
-def _name(ranker: str) -> str:
-    return f"behaviour/{ranker}.npz"
 
 
 class Behaving:

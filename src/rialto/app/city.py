@@ -28,6 +28,7 @@ from rialto.match.why import Why
 from rialto.ports import EventLog, Models
 from rialto.spine.log import DecisionLog
 from rialto.worlds.city import City, make_city
+from rialto.worlds.city_plans import Routes
 from rialto.worlds.city_sim import CitySim, SimState
 
 __all__ = ["LiveCity", "Town", "open_town", "run_town", "taught", "teach"]
@@ -78,9 +79,10 @@ def run_town(
     seed: int = 0,
     policy: Policy | None = None,
     progress: Callable[[float, int], None] | None = None,
+    window_s: float = 2.0,
 ) -> SimReport:
-    """Run the town's city for `seconds` from `start_s` of its first day under a policy."""
-    sim = CitySim(town.city, start_s=start_s, end_s=start_s + seconds, seed=seed)
+    """Run the town's city for `seconds` from `start_s` of its first day under a policy, with a decision every `window_s`."""
+    sim = CitySim(town.city, start_s=start_s, end_s=start_s + seconds, seed=seed, window_s=window_s)
     return simulate(sim, town.dispatch, seed=seed, policy=policy, progress=progress)
 
 
@@ -218,9 +220,9 @@ class _Paced:
     def state(self) -> SimState:
         return self._sim.state()
 
-    def step(self, *, order: NDArray[np.int64], driver: NDArray[np.int64]) -> SimState:
+    def step(self, *, order: NDArray[np.int64], driver: NDArray[np.int64], routes: Routes | None = None) -> SimState:
         self._journeys.free(self._sim.state().drivers)
-        after = self._sim.step(order=order, driver=driver)
+        after = self._sim.step(order=order, driver=driver, routes=routes)
         self._journeys.answered(after.answers)
         self._journeys.follow(self._sim.trips())
         self._ended = self._pause(after.time_s)

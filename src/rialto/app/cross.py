@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.errors import BadInput
 from rialto.find.catalogue import Catalogue
-from rialto.find.cross import Read, text_of
-from rialto.find.cross_pairs import Lists, judged_lists, made_up_lists
-from rialto.find.judgments import Judged
+from rialto.find.cross import Pace, Read, text_of
+from rialto.find.cross_pairs import Lists
 from rialto.find.pipeline import Search
 
 if TYPE_CHECKING:
-    from rialto.local.cross_model import CrossModel
+    from rialto.local.cross_model import CrossModel, CrossShelf
 
-__all__ = ["Cross", "cross_of", "open_cross", "train_lists", "trained"]
+__all__ = ["Cross", "cross_of", "open_cross", "opened", "paced", "shelf_of", "train_lists"]
 
 _STATES = 18_000  # most bytes of one product's states: 46 words of 384 bytes, with their scales
+_MEASURED, _QUERY = 8, "red shoes for women"  # pairs whose time is taken, and what is asked for
 _TOKENS = 50_000  # products whose texts are divided ahead: the trained one keeps no more, and a text costs 0.1 ms
 
 
@@ -56,12 +56,20 @@ def cross_of(search: Search) -> Cross | None:
     return read if isinstance(read, Cross) else None
 
 
-def open_cross(home: Path, catalogue: Catalogue, *, layers: int = 6, keep_mb: int = 128) -> Cross:
-    """The trained cross-encoder that is live under `home`, else the sentence encoder's words compared, which nobody trains.
+def shelf_of(home: Path, shop: str = "") -> CrossShelf:
+    """Where the trained cross-encoders of one shop are, by the name of its ranker; "" = those that any shop may take."""
+    from rialto.local.cross_model import CrossShelf
+
+    return CrossShelf(home / "cross" / shop)
+
+
+def open_cross(home: Path, catalogue: Catalogue, *, shop: str = "", layers: int = 6, keep_mb: int = 128) -> Cross:
+    """The trained cross-encoder that is live for a shop, or for any, else the sentence encoder's words compared, which nobody trains.
 
     Args:
         home: The folder of all that local engines keep; graphs go to `minilm`, trained models to `cross`.
         catalogue: The products.
+        shop: Name of the shop's ranker: one trained for it goes before one trained for any.
         layers: Layers of the untrained one.
         keep_mb: Memory for the product side of the untrained one.
 
@@ -69,21 +77,12 @@ def open_cross(home: Path, catalogue: Catalogue, *, layers: int = 6, keep_mb: in
         EngineMissing: the extra `neural` or the weights are not installed; a search goes without this phase then, and says so.
         EngineLost: a file is damaged.
     """
-    from rialto.local.cross import CrossEncoder
-    from rialto.local.cross_model import CrossShelf
     from rialto.local.late import LateEncoder
 
-    model, text = CrossShelf(home / "cross").live(), text_of(catalogue)
+    text = text_of(catalogue)
+    model = (shelf_of(home, shop).live() if shop else None) or shelf_of(home).live()
     if model is not None:
-        joint = CrossEncoder(home / "minilm", model=model)
-        read_products = joint.products(text, len(catalogue))
-        return Cross(
-            lambda query, rows, left_s: joint.score(query, read_products, rows, left_s=left_s),
-            joint.version,
-            lambda rows: read_products.ahead(rows.tolist()),
-            _TOKENS,
-            joint.close,
-        )
+        return opened(home, catalogue, model)
     late = LateEncoder(home / "minilm", layers=layers, keep_mb=keep_mb)
     products = late.products(text, len(catalogue))
     return Cross(
@@ -95,46 +94,39 @@ def open_cross(home: Path, catalogue: Catalogue, *, layers: int = 6, keep_mb: in
     )
 
 
-def trained(
-    home: Path,
-    search: Search,
-    judged: Judged | None = None,
-    *,
-    made_up: int = 1500,
-    steps: tuple[int, int] = (400, 120),
-    seed: int = 0,
-    tell: Callable[[str], None] = lambda _: None,
-) -> str:
-    """Train a cross-encoder on queries made from the catalogue, then on judgments, and keep it under `home`; returns its version.
+def opened(home: Path, catalogue: Catalogue, model: CrossModel) -> Cross:
+    """A trained cross-encoder as it serves: an ONNX graph in int8, written under `home` at its first use; raises as `open_cross`."""
+    from rialto.local.cross import CrossEncoder
 
-    It serves once `CrossShelf(home / "cross").promote(version)` says so.
+    joint = CrossEncoder(home / "minilm", model=model)
+    products = joint.products(text_of(catalogue), len(catalogue))
+    return Cross(
+        lambda query, rows, left_s: joint.score(query, products, rows, left_s=left_s),
+        joint.version,
+        lambda rows: products.ahead(rows.tolist()),
+        _TOKENS,
+        joint.close,
+    )
+
+
+def paced(cross: Cross, products: int) -> Pace:
+    """How long a pair takes on this machine: that of eight products that nobody read before, after one that starts the engine.
 
     Args:
-        home: As in `open_cross`.
-        search: An indexed search, which finds the hard examples.
-        judged: Judged queries; None = made-up queries alone.
-        made_up: How many queries are made up; 0 = judgments alone.
-        steps: Training steps on either.
-        seed: Of the made-up queries and the training.
-        tell: Told what is being done.
+        cross: Just opened.
+        products: How many there are.
 
-    Raises:
-        BadInput: there is nothing to learn from.
-        EngineMissing: the extra `train` or the weights are not installed.
-
-    Cost: 48 pairs a step; with these steps more than a quarter of an hour on two busy cores.
+    Cost:
+        Nine pairs: 10 to 60 ms.
     """
-    from rialto.local.cross_model import CrossShelf
-
-    model: CrossModel | None = None
-    if made_up:
-        tell("making queries from the catalogue")
-        model = train_lists(made_up_lists(search, lists=made_up, seed=seed), search.catalogue, None, steps[0], seed, tell)
-    if judged is not None:
-        model = train_lists(judged_lists(search, judged), search.catalogue, model, steps[1], seed, tell)
-    if model is None:
-        raise BadInput("there are neither made-up queries nor judgments; ask for made_up above 0 or give judgments.")
-    return CrossShelf(home / "cross").put(model)
+    rows = np.unique(np.linspace(0, max(products - 1, 0), _MEASURED + 1).astype(np.int64))[:products]
+    pace = Pace()
+    if len(rows) < 2:
+        return pace
+    cross.read(_QUERY, rows[:1], lambda: float("inf"))
+    start = monotonic()
+    read = int(np.count_nonzero(~np.isnan(cross.read(_QUERY, rows[1:], lambda: float("inf"))[:, 0])))
+    return Pace(max((monotonic() - start) / read, 1e-6)) if read else pace
 
 
 def train_lists(

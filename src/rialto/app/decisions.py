@@ -14,8 +14,8 @@ from rialto.spine.together import together
 
 __all__ = ["Decisions"]
 
-_MOST = 512  # that wait; one holds up to about 200 kB
-_TOGETHER = 64  # written in one go: half the cost of a decision is by write, and not by row
+_MOST = 512  # requests whose decisions wait; one holds up to about 200 kB
+_TOGETHER = 64  # requests written in one go: half the cost of a decision is by write, and not by row
 _LINGER_S = 0.05  # how long the first of them waits for others
 
 
@@ -36,6 +36,7 @@ class Decisions:
     def __init__(self, log: Callable[[], DecisionLog]) -> None:
         self._log, self._queue = log, deque[Outcome]()
         self._turn = Condition()
+        self._waiting = 0  # requests in the queue
         self._writing = self._closed = False
         self._urgent = 0  # callers that wait for all to be written
         self._thread: Thread | None = None
@@ -50,16 +51,18 @@ class Decisions:
         return self._failed
 
     def put(self, outcome: Outcome) -> bool:
-        """Take a decision to be written; False where it was dropped, or where those before it could not be written."""
+        """Take the decisions of a run to be written; False where they were dropped, or where those before could not be written."""
+        size = len(outcome.requests)
         with self._turn:
-            if self._closed or len(self._queue) >= _MOST:
-                self.dropped += 1
+            if self._closed or self._waiting >= _MOST:
+                self.dropped += size
                 return False
             if self._thread is None:
                 self._thread = Thread(target=self._work, name="rialto-decisions", daemon=True)
                 self._thread.start()
+            before, self._waiting = self._waiting, self._waiting + size
             self._queue.append(outcome)
-            if len(self._queue) in (1, _TOGETHER):
+            if not before or before < _TOGETHER <= self._waiting:
                 self._turn.notify_all()
         return not self._failed
 
@@ -93,17 +96,26 @@ class Decisions:
                 self._turn.wait_for(lambda: self._queue or self._closed)
                 if not self._queue:
                     return
-                self._turn.wait_for(lambda: self._urgent or self._closed or len(self._queue) >= _TOGETHER, timeout=_LINGER_S)
-                part = [self._queue.popleft() for _ in range(min(len(self._queue), _TOGETHER))]
+                self._turn.wait_for(lambda: self._urgent or self._closed or self._waiting >= _TOGETHER, timeout=_LINGER_S)
+                part = self._part()
                 self._writing = True
             self._write(part)
+
+    def _part(self) -> list[Outcome]:
+        """The first of the queue, as much as is written in one go."""
+        part, size = list[Outcome](), 0
+        while self._queue and size < _TOGETHER:
+            part.append(self._queue.popleft())
+            size += len(part[-1].requests)
+        self._waiting -= size
+        return part
 
     def _write(self, part: list[Outcome]) -> None:
         try:
             self._log().write_records(together(part))
             self._failed = ""
         except Exception as e:  # a thread that ended here would leave the log silent for good
-            self.dropped += len(part)
+            self.dropped += sum(len(o.requests) for o in part)
             if not self._failed:
                 expected = isinstance(e, EngineError)
                 logging.getLogger("rialto").error("decisions are not logged: %s", e, exc_info=not expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
 
 import numpy as np
@@ -24,6 +25,8 @@ class Enrolled:
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
+        self.first_s: dict[int, float] = {}
+        """When each driver of `everyone` was enrolled first, seconds UTC."""
 
     def keep(self, drivers: Drivers, *, at_s: float) -> None:
         """Write a batch durably."""
@@ -41,13 +44,20 @@ class Enrolled:
         Raises:
             EngineLost: The log holds something else.
         """
-        fleet, start = Drivers.of(np.zeros(0, dtype=np.int64)), 0
+        fleet = Drivers.of(np.zeros(0, dtype=np.int64))
+        for at_s, new in self.batches():
+            fleet = Drivers.join(fleet.take(~np.isin(fleet.ids, new.ids)), new)
+            for driver in new.ids.tolist():
+                self.first_s.setdefault(driver, at_s)
+        return fleet.take(np.argsort(fleet.ids))
+
+    def batches(self) -> Iterator[tuple[float, Drivers]]:
+        """Every enrolment as it came: when, seconds UTC, and who."""
+        start = 0
         while batch := self._events.read(start, 64):
             for _, event in batch:
-                new = _read(event)
-                fleet = Drivers.join(fleet.take(~np.isin(fleet.ids, new.ids)), new)
+                yield event.time_s, _read(event)
             start = batch[-1][0] + 1
-        return fleet.take(np.argsort(fleet.ids))
 
 
 def _read(event: Event) -> Drivers:

@@ -14,7 +14,7 @@ from rialto.match.records import Plane
 from rialto.ports import Blobs, Models
 from rialto.spine.learn import Examples, Fit, Score
 
-__all__ = ["fitter", "keep_ahead", "kept_ahead", "scorer"]
+__all__ = ["ahead_name", "fitter", "keep_ahead", "kept_ahead", "scorer"]
 
 
 def fitter(
@@ -56,16 +56,17 @@ def scorer(models: Models) -> Score:
 
 def keep_ahead(blobs: Blobs, plane: Plane, ahead: Ahead) -> None:
     """Keep what drivers are worth where, for dispatch systems on the same plane: cells mean other places on another."""
-    blobs.put(_ahead(plane), dump(ahead))
+    blobs.put(ahead_name(plane), dump(ahead))
 
 
 def kept_ahead(blobs: Blobs, plane: Plane) -> Ahead | None:
     """What `keep_ahead` kept; None where nothing was, `BadInput` where it is damaged."""
     try:
-        return load(blobs.get(_ahead(plane)))
+        return load(blobs.get(ahead_name(plane)))
     except NothingHere:
         return None
 
 
-def _ahead(plane: Plane) -> str:
+def ahead_name(plane: Plane) -> str:
+    """Name of the blob that `keep_ahead` writes."""
     return f"match/ahead/{plane.lat:.6f}_{plane.lon:.6f}.npz"

@@ -14,6 +14,8 @@ from rialto.app.engines import Engines
 from rialto.app.fitting import personalised
 from rialto.app.folders import Current, Hold, current_of, drafted, point, sweep
 from rialto.app.journal import Journal
+from rialto.app.mapped import mapping_of
+from rialto.app.past import Past, past_of
 from rialto.app.shop import (
     Shop,
     Step,
@@ -26,6 +28,7 @@ from rialto.app.shop import (
     stamps,
     write_index,
 )
+from rialto.app.suggesting import ranking_of
 from rialto.app.updates import Batch, Merged, Updated
 from rialto.errors import BadInput, EngineBusy, EngineError, EngineLost, NothingHere, RialtoError
 from rialto.find.catalogue import Catalogue
@@ -117,7 +120,7 @@ class LiveShop:
         shop = open_shop(engines, catalogue=catalogue, mapping=mapping, models=models, tell=tell)
         search = personalised(engines, shop.search)
         self._shop = replace(shop, search=search, pages=shop.pages.moved(search))
-        folder, _ = index_catalogue(engines, self._path, mapping=mapping)
+        folder, _ = index_catalogue(engines, self._path, mapping=mapping, ranker=self._ranker)
         self._served = _served(folder)
         try:
             self._served.journal.claim()
@@ -179,7 +182,9 @@ class LiveShop:
         """
         with self._writing:
             now = self._shop.search.fitted(**parts)
-            self._shop = replace(self._shop, search=now, pages=self._shop.pages.moved(now))
+            pages = self._shop.pages.moved(now)
+            ranking = ranking_of(self._models, self._ranker, pages.typing.ranking)
+            self._shop = replace(self._shop, search=now, pages=pages.ranked_by(ranking))
 
     def reindex(self, path: str | None = None) -> Job:
         """Begin a full index beside the one that serves.
@@ -301,16 +306,18 @@ class LiveShop:
             file, asked = now.file, now.asked  # the file was not read
         with drafted(self._place) as draft:
             start, made, mapping = self._read(name, path)
-            write_index(self._engines, made, mapping, draft, tell=lambda what: self._step(name, step=what))
+            past = self._past()
+            write_index(self._engines, made, mapping, draft, past=past, tell=lambda what: self._step(name, step=what))
             if self._closing.is_set():
                 raise EngineBusy("the shop was closed while its index was made; begin again.")
             folder = settle(draft, self._place)
         self._step(name, step="taking over")
         served, search = self._opened(folder)
         try:
-            pages = self._shop.pages.anew(search)  # made before the index serves: nobody who types waits for it
+            pages = self._shop.pages.anew(search, past.often)  # made before the index serves: nobody who types waits for it
             with self._writing:
                 old = self._take_over(served, search, pages, start, (shop, Current(asked, file, folder.name)))
+                self._shop = replace(self._shop, past=past.queries)
         except BaseException:
             search.close()
             served.close()
@@ -322,13 +329,17 @@ class LiveShop:
         before.close()
         sweep(self._place)
 
+    def _past(self) -> Past:
+        """What shoppers asked and clicked until now, as far as searches know it."""
+        return past_of(self._engines, self._path, self._ranker, behaviour=self._shop.search.fittings.behaviour)
+
     def _read(self, name: str, path: str) -> tuple[int, Catalogue, FieldMap]:
         """From which change on the journal holds what the index does not, the products, and the mapping."""
         self._step(name, step="reading")
         if not path:
             with self._writing:
                 return self._served.journal.end(), compacted(self._shop.search.catalogue), self._served.mapping
-        start, ingest = self._served.journal.end(), read_catalogue(path, self._asked)
+        start, ingest = self._served.journal.end(), read_catalogue(path, mapping_of(self._engines, path, self._asked))
         with self._writing:  # new products get numbers that no change gives away meanwhile
             made = renumbered(ingest.catalogue, self._shop.search.catalogue)
             self._served.following = made.next_number
@@ -338,7 +349,9 @@ class LiveShop:
     def _opened(self, folder: Path) -> tuple[_Served, Search]:
         served = _served(folder)
         try:
-            return served, personalised(self._engines, open_index(self._engines, folder, self._models, self._ranker))
+            return served, personalised(
+                self._engines, open_index(self._engines, folder, self._models, self._ranker, past=self._past)
+            )
         except BaseException:
             served.close()
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,21 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.app.engines import Engines
+from rialto.app.fleet_logs import FleetLogs
+from rialto.app.logged_why import LoggedWhy
 from rialto.app.scenes import LATEST, STATES, Moment, Scene
 from rialto.app.seen import small
-from rialto.app.shard_worker import reading
-from rialto.app.sharding import sharding
-from rialto.app.shards import shard_log
-from rialto.app.terms import log_beside
 from rialto.errors import BadInput, NothingHere, RialtoError
 from rialto.match.ledger import ASSIGNED, CANCELLED, DELIVERED, OFFERED, PICKED_UP, WAITING
 from rialto.match.pipeline import Assigned
 from rialto.match.timeline import Standing, Timeline
-from rialto.match.why import Why, why
-from rialto.match.whylog import outcome_of
+from rialto.match.why import Why
 from rialto.ports import EventLog, Models
 from rialto.records import Columns
-from rialto.spine.log import DECISION, decode
 
 __all__ = ["DAY_S", "LoggedDay", "LoggedDays"]
 
@@ -50,57 +45,45 @@ class LoggedDays:
 
     Args:
         offers: Each opens a log of offers: one, or one a shard.
-        decisions: Opens the log of decisions, for the reasons; None = none is kept.
+        decisions: Each opens a log of decisions, for the reasons; none = none is kept.
         models: Those of the service.
     """
 
     def __init__(
-        self, offers: Sequence[Callable[[], EventLog]], decisions: Callable[[], EventLog] | None, models: Callable[[], Models]
+        self, offers: Sequence[Callable[[], EventLog]], decisions: Sequence[Callable[[], EventLog]], models: Callable[[], Models]
     ) -> None:
         self._offers, self._opens, self._models = offers, decisions, models
-        self._opened: tuple[Timeline, EventLog | None] | None = None
+        self._opened: tuple[Timeline, LoggedWhy] | None = None
         self._lock = Lock()
-        self._windows: list[tuple[float, int]] = []
-        self._read_to = 0
         self._names: list[str] = []
         self._held: list[Any] = []
         self._reader: Thread | None = None
 
-    def _logs(self) -> tuple[Timeline, EventLog | None]:
+    def _logs(self) -> tuple[Timeline, LoggedWhy]:
         """The logs, opened when they are first asked for; only read."""
         if self._opened is None:
-            offers, decisions = [opens() for opens in self._offers], self._opens() if self._opens else None
-            self._held = [*offers, *([] if decisions is None else [decisions])]
-            self._opened = Timeline(offers), decisions
+            offers, decisions = ([opens() for opens in logs] for logs in (self._offers, self._opens))
+            self._held = [*offers, *decisions]
+            self._opened = Timeline(offers), LoggedWhy(decisions, self._models())
         return self._opened
 
     @classmethod
     def of_fleet(cls, engines: Engines) -> LoggedDays:
         """The days of the fleet that the settings name, read from its own logs as they grow; none where it has none."""
-        settings = engines.settings
-        if not settings.fleet.on:
-            return cls([], None, engines.models)
-        shared, home = sharding(settings), settings.home / "fleet"
-        kafka = settings.url("events").scheme == "kafka"
-        if shared is None:
-            offers = [lambda: log_beside(engines, "offers")]
-        else:
-            base = f"{settings.url('events').text}-fleet-offers" if kafka else str(home / "shards")
-            offers = [lambda n=n: reading(shard_log(base, n)) for n in range(shared.count)]
-        return cls(offers, None if shared is not None else lambda: log_beside(engines, "decisions"), engines.models)
+        if not engines.settings.fleet.on:
+            return cls([], [], engines.models)
+        logs = FleetLogs.of_fleet(engines)
+        return cls(logs.offers, logs.decisions, engines.models)
 
     @classmethod
-    def of_folders(cls, engines: Engines, offers: Sequence[Path], decisions: Path | None) -> LoggedDays:
+    def of_folders(cls, engines: Engines, offers: Sequence[Path], decisions: Sequence[Path] = ()) -> LoggedDays:
         """The days of logs in folders.
 
         Raises:
             NothingHere: There is no such folder.
         """
-        for folder in [*offers, *([] if decisions is None else [decisions])]:
-            if not folder.is_dir():
-                raise NothingHere(f"there is no folder {str(folder)!r}; wanted that of a log.")
-        opened = [lambda f=f: reading(str(f)) for f in offers]
-        return cls(opened, None if decisions is None else lambda: reading(str(decisions)), engines.models)
+        logs = FleetLogs.of_folders(offers, decisions)
+        return cls(logs.offers, logs.decisions, engines.models)
 
     def names(self) -> list[str]:
         """The days that have steps, as `YYYY-MM-DD` in UTC, rising; of made-up days, whose clock begins at 0, `1970-01-01`.
@@ -157,24 +140,7 @@ class LoggedDays:
     def why(self, order: int, at_s: float) -> Why:
         """Why an order was decided as it was in its last window up to `at_s`, as the log of decisions tells."""
         with self._lock:
-            _, decisions = self._logs()
-            if decisions is None:
-                raise NothingHere("no log of decisions is kept beside these offers, so the reasons are not known.")
-            self._follow(decisions)
-            stop = bisect_right(self._windows, (at_s, 1 << 62))
-            offsets = [offset for _, offset in self._windows[max(stop - _BACK, 0) : stop]]
-        for offset in reversed(offsets):
-            record = decode(decisions.read(offset, 1)[0][1].body)
-            if np.any(record.requests.column("order") == order):
-                return why(outcome_of(record, self._models()), order)
-        raise NothingHere(f"order {order} is in none of the {len(offsets)} windows logged before that moment.")
-
-    def _follow(self, decisions: EventLog) -> None:
-        """The moments of windows that are new; a window's body is read when it is asked for."""
-        while events := decisions.read(self._read_to, 256):
-            self._windows += [(e.time_s, offset) for offset, e in events if e.kind == DECISION and e.key == "match"]
-            self._read_to = events[-1][0] + 1
-        self._windows.sort()
+            return self._logs()[1].why(order, at_s, back=_BACK)
 
 
 class LoggedDay:

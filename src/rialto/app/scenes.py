@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
@@ -17,7 +17,7 @@ from rialto.records import Columns
 __all__ = ["LATEST", "STATES", "Album", "Moment", "Scene"]
 
 STATES = ("free", "offered", "assigned", "picked_up", "away")
-"""States of a driver on the map, by number; `away` = on a break, or after the shift."""
+"""States of a driver on the map, by number; `away` = he left, is on a break, or after the shift."""
 
 LATEST = 40
 """Offers that a moment shows."""
@@ -34,6 +34,7 @@ class Scene:
         orders: Columns (orders,) of those that wait: `id` int64, `lat`, `lon`, `waits_s` float32.
         offers: The latest offers, newest first.
         silent: Enrolled drivers without a position.
+        fallbacks: Steps of the last window that their fallback answered, as an engine was away or slow.
     """
 
     at_s: float
@@ -41,6 +42,7 @@ class Scene:
     orders: Columns
     offers: tuple[Assigned, ...]
     silent: int = 0
+    fallbacks: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -95,7 +97,7 @@ class Album:
                 self._bytes = 0
             if self._kept and scene.at_s < self._kept[-1][0].at_s + self._every_s:
                 return False
-            few = Scene(scene.at_s, scene.drivers, scene.orders, scene.offers[:LATEST], scene.silent)
+            few = replace(scene, offers=scene.offers[:LATEST])
             self._kept.append((_counted(few), few))
             self._bytes += few.bytes
             while len(self._kept) > 1 and (self._bytes > self._most or self._kept[0][0].at_s < few.at_s - self._span_s):

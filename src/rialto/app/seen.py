@@ -55,6 +55,7 @@ def scene_of(dispatch: Dispatch, goals: Goals, latest: tuple[Assigned, ...], now
     state = np.where(fleet.flags[seen] & FREE > 0, 0, STATES.index("away")).astype(np.uint8)
     off = (now_s < fleet.shift_start_s) | (now_s >= fleet.shift_end_s)
     off |= (now_s >= fleet.break_start_s) & (now_s < fleet.break_end_s)
+    off |= track.gone(fleet.ids)
     state[off[seen]] = STATES.index("away")
     order, goal = np.full(len(ids), -1, dtype=np.int64), np.full((len(ids), 2), np.nan)
     for driver, held in offers.held().items():

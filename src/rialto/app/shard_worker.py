@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from rialto.app.engines import Engines
+from rialto.app.renewing import SWEEP_S, Renewing
 from rialto.app.terms import Barred
 from rialto.app.wired import wired
 from rialto.config import Settings
@@ -32,11 +34,13 @@ _ERRORS: Mapping[str, type[RialtoError]] = {
 }
 
 
-def spec_of(settings: Settings, plane: Plane, *, log: str, sync: bool) -> str:
-    """What a worker is made from: the settings, the map's middle, and its log, a folder or `kafka://BROKER/TOPIC`; as JSON."""
-    return json.dumps(
-        {"settings": settings.model_dump(mode="json"), "lat": plane.lat, "lon": plane.lon, "log": log, "sync": sync}
-    )
+def spec_of(settings: Settings, plane: Plane, *, log: str, sync: bool, decisions: str = "") -> str:
+    """What a worker is made from: the settings, the map's middle, and its logs, a folder or `kafka://BROKER/TOPIC` each; as JSON.
+
+    Where `decisions` is "", no log of decisions is kept.
+    """
+    told = {"settings": settings.model_dump(mode="json"), "lat": plane.lat, "lon": plane.lon}
+    return json.dumps({**told, "log": log, "sync": sync, "decisions": decisions})
 
 
 def answered(parcel: Parcel, who: str) -> Parcel:
@@ -71,9 +75,11 @@ class ShardWorker:
     def _open(self, told: dict[str, Any]) -> None:
         self._engines, self._plane = Engines(Settings.model_validate(told["settings"])), Plane(told["lat"], told["lon"])
         self._log = _log(told["log"], sync=bool(told["sync"]))
+        self._name = blake2b(str(told["log"]).encode(), digest_size=8).hexdigest()
         self._presence = Presence(self._log)
         self._barred = Barred()
-        self._dispatch = _dispatch(self._engines, self._log, self._plane, self._barred)
+        self._decisions = _log(told["decisions"], sync=bool(told["sync"])) if told["decisions"] else None
+        self._dispatch = _dispatch(self._engines, self._log, self._plane, self._barred, self._decisions)
 
     def answer(self, body: bytes) -> bytes:
         """Act on a parcel."""
@@ -88,11 +94,16 @@ class ShardWorker:
     def _handle(self, parcel: Parcel) -> Parcel:
         if self._shard is None:
             raise BadInput(f"a shard that only follows was sent {parcel.kind!r}; ask it to lead first.")
-        return self._shard.handle(parcel)
+        found = self._shard.handle(parcel)
+        if parcel.kind == "window" and parcel.at_s - self._renewed_s >= SWEEP_S:
+            self._renewed_s = parcel.at_s
+            self._renewing.step(parcel.at_s)
+        return found
 
     def _lead(self, parcel: Parcel) -> Parcel:
         """Take the log over: from here on nobody else's entries count."""
         self._dispatch.offers.take_over(str(parcel.facts["owner"]), at_s=parcel.at_s)
+        self._renewing, self._renewed_s = Renewing(self._engines, self._dispatch, self._log, name=self._name), -np.inf
         self._shard = Shard(self._dispatch, self._log, presence=self._presence, bar=self._barred.put)
         return Parcel("leads", parcel.at_s, facts={"owned": self._dispatch.offers.owned})
 
@@ -117,7 +128,11 @@ class ShardWorker:
     def close(self) -> None:
         """Let go of the log and the engines."""
         if self._broken is None:
+            if self._shard is not None:
+                self._renewing.keep()
             self._log.close()
+            if self._decisions is not None:
+                self._decisions.close()
             self._engines.close()
 
 
@@ -139,5 +154,5 @@ def reading(place: str) -> EventLog:
     return _log(place, sync=False)
 
 
-def _dispatch(engines: Engines, log: EventLog, plane: Plane, barred: Barred) -> Dispatch:
-    return wired(engines, engines.geo(), plane, offers=log, blocked=barred)
+def _dispatch(engines: Engines, log: EventLog, plane: Plane, barred: Barred, decisions: EventLog | None = None) -> Dispatch:
+    return wired(engines, engines.geo(), plane, offers=log, decisions=decisions, blocked=barred)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -22,6 +22,7 @@ from rialto.match.pipeline import Dispatch
 from rialto.match.records import Drivers, Orders, Pings, Plane
 from rialto.match.shards import Front, How
 from rialto.match.simulate import Policy, SimReport, simulate
+from rialto.records import Columns
 from rialto.spine.decide import Decider
 from rialto.worlds.city import City
 from rialto.worlds.city_sim import CitySim
@@ -34,6 +35,7 @@ class _Asked:
     """The orders that a window offered, as a simulation reads them."""
 
     order: NDArray[np.int64]
+    overrides: Columns = field(default_factory=dict)
 
     def column(self, name: str) -> NDArray[np.int64]:
         """`order`."""

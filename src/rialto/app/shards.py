@@ -27,7 +27,7 @@ _PATIENCE_S = 10.0
 """How long a log that somebody dead still holds is waited for."""
 
 
-_STATE = ("pings", "block", "carry")
+_STATE = ("pings", "block", "carry", "away", "resume")
 """Kinds of parcels of which the last says all."""
 
 
@@ -134,6 +134,12 @@ class ShardLink:
             self._fleet = [p for p in self._fleet if not np.isin(p.columns["ids"], ids).all()] + [parcel]
         elif parcel.kind in _STATE:
             self._last[parcel.kind] = parcel
+        elif parcel.kind == "earn":  # adds to what was told, so a new worker is told the sums
+            before = self._last.get("earn", Parcel("earn", 0.0, {n: c[:0] for n, c in parcel.columns.items()})).columns
+            who, cents = (np.concatenate([before[name], parcel.columns[name]]) for name in ("driver", "cents"))
+            drivers, at = np.unique(who, return_inverse=True)
+            sums = np.bincount(at, cents, len(drivers)).astype(np.int64)
+            self._last["earn"] = Parcel("earn", parcel.at_s, {"driver": drivers, "cents": sums})
 
     def _renew(self) -> None:
         """Another worker over the same log, told of the fleet and asked again what was not answered."""
@@ -224,6 +230,7 @@ def opened_shards(
     settings: Settings | None = None,
     hosts: Hosts | None = None,
     halo_m: float = 1500.0,
+    decisions: Path | str = "",
     sync: bool = True,
     standby: bool = False,
 ) -> Generator[tuple[Front, list[ShardLink]], None, None]:
@@ -236,6 +243,7 @@ def opened_shards(
         settings: For the workers' engines; None = those of this folder and environment.
         hosts: Where workers are started; None = processes of this machine.
         halo_m: How far beyond its border a shard sees drivers.
+        decisions: As `logs`, of the shards' decisions; "" = none are kept.
         sync: Whether an append waits for the disk; without it, what was acknowledged survives kill -9 and not a loss of power.
         standby: Whether each shard has a second worker that follows its log.
     """
@@ -243,7 +251,9 @@ def opened_shards(
     links: list[ShardLink] = []
     try:
         for n in range(regions.shards):
-            links.append(ShardLink(n, where, spec_of(chosen, plane, log=shard_log(logs, n), sync=sync), standby=standby))
+            kept = shard_log(decisions, n) if decisions else ""
+            spec = spec_of(chosen, plane, log=shard_log(logs, n), sync=sync, decisions=kept)
+            links.append(ShardLink(n, where, spec, standby=standby))
         yield Front(links, regions, plane, halo_m=halo_m, name=token_hex(8)), links
     finally:
         for link in links:

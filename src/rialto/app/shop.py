@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -21,16 +20,18 @@ from rialto.app.engines import Engines
 from rialto.app.fitting import fitted, train_reader
 from rialto.app.folders import Current, Damaged, current_of, drafted, point, sweep
 from rialto.app.journal import Journal
+from rialto.app.mapped import REJECTS, copy_rejects, mapping_of
+from rialto.app.past import Asked, Past, folder_of, past_of, queries_beside
+from rialto.app.suggesting import ranking_of
 from rialto.errors import BadInput, EngineBusy, EngineError, EngineLost, NothingHere
 from rialto.find.catalogue import Catalogue
 from rialto.find.change import changed_catalogue
 from rialto.find.changes import apply
-from rialto.find.ingest import Ingest, read_catalogue
+from rialto.find.ingest import READING, Ingest, read_catalogue, write_rejects
 from rialto.find.mapping import FieldMap, read_mapping, write_mapping
 from rialto.find.page import Pages
 from rialto.find.pipeline import RANKER, Search, build
 from rialto.find.retrieve import TEXT_FIELDS, described
-from rialto.find.values import as_number
 from rialto.ports import Models, TextIndex, VectorIndex
 from rialto.worlds.pictures import draw_product
 from rialto.worlds.shop import Shop as World
@@ -50,6 +51,8 @@ __all__ = [
     "write_index",
 ]
 
+_HERE = ("local", "flat", "memory")  # schemes of engines in this process
+
 MADE_UP = 4000
 """Products of the made-up shop."""
 
@@ -67,7 +70,9 @@ class Shop:
         ingest: What came of reading the catalogue; None where it was read before.
         world: The made-up shop, or None.
         folder: Where the catalogue lies, for the pictures that it names; None where that is not a folder here.
-        past: Queries asked before, with kind and how often, the most frequent first: `queries.csv` beside the catalogue.
+        past: Queries asked before, with kind and how often, the most frequent first: of the log when it was opened or indexed, and of
+            `queries.csv` beside the catalogue.
+        beside: Those of `queries.csv` alone.
         made_up: True where the catalogue is the made-up one.
     """
 
@@ -76,7 +81,8 @@ class Shop:
     ingest: Ingest | None
     world: World | None
     folder: Path | None = None
-    past: tuple[tuple[str, str, float], ...] = ()
+    past: tuple[Asked, ...] = ()
+    beside: tuple[Asked, ...] = ()
     made_up: bool = False
 
     def picture(self, product_id: str, *, size: int = 400) -> bytes:
@@ -90,22 +96,6 @@ class Shop:
             return own
         row = {"id": p.id, "title": p.title, "brand": p.brand, "category": "/".join(p.category), "attributes": dict(p.attributes)}
         return draw_product(row, size=size)
-
-
-def _folder_of(path: str) -> Path | None:
-    """The folder on this machine that a file lies in; None where it is elsewhere."""
-    folder = Path(path).parent
-    return folder if "://" not in path and folder.is_dir() else None
-
-
-def _past_queries(folder: Path | None) -> tuple[tuple[str, str, float], ...]:
-    """Queries asked before, with kind and how often, the most frequent first: `queries.csv` beside the catalogue, or none."""
-    file = folder / "queries.csv" if folder else None
-    if file is None or not file.is_file():
-        return ()
-    with file.open(newline="", encoding="utf-8") as lines:
-        rows = [(r.get("query") or "", r.get("kind") or "", as_number(r.get("frequency") or 0)) for r in csv.DictReader(lines)]
-    return tuple(sorted((r for r in rows if r[0].strip()), key=lambda r: (-r[2], r[0])))
 
 
 def made_up_file(engines: Engines) -> Path:
@@ -143,18 +133,19 @@ def open_shop(
         tell: Told what is being done.
     """
     made = make_shop(seed=engines.settings.seed, products=MADE_UP) if world and not catalogue else None
-    folder, ingest = index_catalogue(
-        engines, catalogue or str(made_up_file(engines)), mapping=mapping, rejects=rejects, tell=tell
-    )
+    path, ranker = catalogue or str(made_up_file(engines)), ranker_of(catalogue)
+    folder, ingest = index_catalogue(engines, path, mapping=mapping, rejects=rejects, ranker=ranker, tell=tell)
+
+    def past() -> Past:
+        return past_of(engines, path, ranker)
+
     try:
-        search = open_index(engines, folder, models or engines.models(), ranker_of(catalogue))
+        search = open_index(engines, folder, models or engines.models(), ranker, past=past)
     except Damaged as e:
         logging.getLogger("rialto").warning("%s It is indexed again now.", e)
         tell("indexing again, as the index is damaged")
-        folder, ingest = index_catalogue(
-            engines, catalogue or str(made_up_file(engines)), mapping=mapping, rejects=rejects, tell=tell, again=True
-        )
-        search = open_index(engines, folder, models or engines.models(), ranker_of(catalogue))
+        folder, ingest = index_catalogue(engines, path, mapping=mapping, rejects=rejects, ranker=ranker, tell=tell, again=True)
+        search = open_index(engines, folder, models or engines.models(), ranker, past=past)
     return shop_over(engines, search, catalogue, ingest=ingest, world=made)
 
 
@@ -162,10 +153,10 @@ def shop_over(
     engines: Engines, search: Search, catalogue: str, *, ingest: Ingest | None = None, world: World | None = None
 ) -> Shop:
     """The shop of a catalogue over a search of its index; arguments as in `open_shop` and `Shop`."""
-    own = _folder_of(catalogue or str(made_up_file(engines)))
-    past = _past_queries(own)
-    pages = Pages(search, {q: n for q, kind, n in past if kind != "typo"})
-    return Shop(search, pages, ingest, world, own, past, made_up=not catalogue)
+    path = catalogue or str(made_up_file(engines))
+    past, folder = past_of(engines, path, search.ranker, behaviour=search.fittings.behaviour), folder_of(path)
+    pages = Pages(search, past.often, ranking_of(engines.models(), search.ranker))
+    return Shop(search, pages, ingest, world, folder, past.queries, queries_beside(folder), made_up=not catalogue)
 
 
 def ranker_of(catalogue: str) -> str:
@@ -184,6 +175,7 @@ def index_catalogue(
     *,
     mapping: FieldMap | None = None,
     rejects: str = "",
+    ranker: str = "",
     tell: Step = lambda _: None,
     again: bool = False,
 ) -> tuple[Path, Ingest | None]:
@@ -193,21 +185,25 @@ def index_catalogue(
     the folder's soundness is not, what was put in and taken out since (`rialto.app.live`) is kept too; a new file is the truth.
 
     Args:
+        ranker: Name of the shop's ranker, which what shoppers did goes by; "" = the one that goes by the path.
         again: Index also where there is an index: it is damaged.
 
     Returns:
         The folder, and what came of reading; None where an index of this very catalogue was there.
     """
-    place = engines.settings.home / "shops"
+    place, mapping = engines.settings.home / "shops", mapping_of(engines, path, mapping)
     shop, file, asked = stamps(engines, path, mapping)
     now = current_of(place, shop)
     if now is not None and now.asked == asked and not again:
+        if rejects:
+            copy_rejects(place / now.folder, rejects)
         return place / now.folder, None
     sweep(place)
     with drafted(place) as draft:
         tell(f"reading {path}")
         ingest = read_catalogue(path, mapping, rejects=rejects, before=_numbered(place / now.folder) if now else None)
-        past = {q: n for q, kind, n in _past_queries(_folder_of(path)) if kind != "typo"}
+        write_rejects(ingest.rejects, str(draft / REJECTS))
+        past = past_of(engines, path, ranker or ranker_of(path))
         write_index(engines, ingest.catalogue, ingest.mapping, draft, past=past, tell=tell)
         if now is not None and now.file == file and (journal := place / now.folder / "journal").is_dir():
             shutil.copytree(journal, draft / "journal")
@@ -222,10 +218,10 @@ def write_index(
     mapping: FieldMap,
     draft: Path,
     *,
-    past: Mapping[str, float] | None = None,
+    past: Past | None = None,
     tell: Step = lambda _: None,
 ) -> None:
-    """Write an index of a catalogue into an empty folder; `open_index` reads it. `past` are queries asked before, and how often."""
+    """Write an index of a catalogue into an empty folder; `open_index` reads it. `past` teaches how queries are read."""
     catalogue.save(str(draft / "catalogue"))
     write_mapping(mapping, str(draft / "mapping.json"))
     tell("making text vectors")
@@ -247,7 +243,15 @@ def write_index(
     (draft / "about.json").write_text(json.dumps(about))
 
 
-def open_index(engines: Engines, folder: Path, models: Models, ranker: str, *, journal_of: Path | None = None) -> Search:
+def open_index(
+    engines: Engines,
+    folder: Path,
+    models: Models,
+    ranker: str,
+    *,
+    journal_of: Path | None = None,
+    past: Callable[[], Past] = Past,
+) -> Search:
     """Open an index that `write_index` wrote, with what was put in and taken out since.
 
     Args:
@@ -256,6 +260,7 @@ def open_index(engines: Engines, folder: Path, models: Models, ranker: str, *, j
         models: Whose live ranker ranks.
         ranker: Its name among the models.
         journal_of: The folder with what was put in and taken out since; None = `folder`.
+        past: What was asked before, for a reader of queries that has to be trained again.
 
     Raises:
         Damaged: files are missing, cut off or changed; index the catalogue again.
@@ -282,8 +287,9 @@ def open_index(engines: Engines, folder: Path, models: Models, ranker: str, *, j
     text, vectors, own = _engines_of(engines, folder, units.shape[1], len(catalogue), len(net))
     name = about["encoder"]
     search = build(
-        catalogue, text=text, vectors=vectors, encode=encode, models=models, units=units, encoder_name=name, ranker=ranker
-    )
+        catalogue, text=text, vectors=vectors, encode=encode, models=models, units=units, encoder_name=name, ranker=ranker,
+        aside=[leg for leg, port in (("lexical", "text"), ("vector", "vectors")) if engines.settings.url(port).scheme not in _HERE],
+    )  # fmt: skip
     if not own:
         search.index()
     elif isinstance(vectors, Sized) and abs(len(vectors) - int(units.any(axis=1).sum())) > len(net):
@@ -291,7 +297,7 @@ def open_index(engines: Engines, folder: Path, models: Models, ranker: str, *, j
         vectors.add(catalogue.numbers[held], units[held])
     if len(net):
         search = apply(search, changed_catalogue(catalogue, net.rows, net.removed, numbers=net.numbers))
-    return fitted(engines, search, folder)
+    return fitted(engines, search, folder, past)
 
 
 def _engines_of(
@@ -353,10 +359,10 @@ def stamps(engines: Engines, path: str, mapping: FieldMap | None) -> tuple[str, 
         raise NothingHere(f"there is no catalogue at {path!r}; wanted a JSON lines, CSV or Parquet file.") from None
     except OSError as e:
         raise EngineError(f"the catalogue at {path!r} cannot be reached: {e}") from None
-    s = engines.settings
+    s, mapping = engines.settings, mapping_of(engines, path, mapping)
     shop = _named([path, repr(mapping), s.text, s.vectors, engines.encoder_name(), s.seed])
     file = _named([path, info.get("size"), str(info.get("mtime") or info.get("LastModified") or info.get("ETag"))])
-    return shop, file, _named([shop, file, __version__])
+    return shop, file, _named([shop, file, __version__, READING])
 
 
 def _named(parts: Sequence[object]) -> str:

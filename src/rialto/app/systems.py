@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 from rialto.app.behaving import Behaving
 from rialto.app.city import LiveCity
 from rialto.app.decisions import Decisions
-from rialto.app.desk import Desk, rules_folder
+from rialto.app.desk import Desk, rules_folder, synonyms_folder
 from rialto.app.engines import Engines
 from rialto.app.inspected import Inspected
 from rialto.app.live import LiveShop
@@ -25,6 +25,7 @@ from rialto.app.warming import Warmer
 from rialto.errors import EngineBusy, EngineLost, NothingHere
 from rialto.find.records import BROWSE
 from rialto.find.rules import RuleStore
+from rialto.find.synonyms import SynonymStore
 from rialto.ports import EventLog
 from rialto.spine.log import DecisionLog
 
@@ -86,7 +87,9 @@ class Systems:
         """The shop under its rules, which learns what shoppers do; its cross-encoder reads ahead behind it."""
         live = LiveShop(self.engines, catalogue=catalogue, begun=self.warmer.begin)
         try:
-            desk = Desk(live, RuleStore(rules_folder(self.engines, catalogue)))
+            desk = Desk(
+                live, RuleStore(rules_folder(self.engines, catalogue)), SynonymStore(synonyms_folder(self.engines, catalogue))
+            )
             every_s = self.engines.settings.serve.behaviour_s
             self.behaving = Behaving(
                 live, self.engines.blobs(), self._written, ranker_of(catalogue), every_s=every_s, clock=self._clock

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rialto.app.engines import Engines
 from rialto.app.fleet import Fleet
+from rialto.app.pay import paid_in_shifts
 from rialto.app.terms import Barred, Terms, Zone, log_beside
 from rialto.match.records import Drivers, Orders
 
@@ -31,6 +32,8 @@ class TermedFleet(Fleet):
             self.terms = Terms(log, self.plane)
             self._barred.put(*self.terms.pairs)
             self._laden()
+            paid = paid_in_shifts(self.terms, self._enrolled, self._before, now_s=clock())
+            self._dispatch.track.resume(paid.drivers, paid.cents, paid.since_s)
         except BaseException:
             self.stop()
             raise
@@ -64,7 +67,10 @@ class TermedFleet(Fleet):
             self.terms.carry(drivers, load, at_s=self._clock())
 
     def earn(self, keys: Sequence[str], drivers: NDArray[np.int64], cents: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Say what drivers were paid, each by its key once; true where it is new. `match.decide.fair_s` weighs it, from this start on."""
+        """Say what drivers were paid, each by its key once; true where it is new. `match.decide.fair_s` weighs it, by shift.
+
+        Who is enrolled with a shift keeps his pay of it over a restart; who has none is paid from the start of this process on.
+        """
         with self._turns.alone():
             new = self.terms.earn(keys, drivers, cents, at_s=self._clock())
             self._dispatch.track.earn(drivers[new], cents[new].astype(np.float64))

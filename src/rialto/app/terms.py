@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib import import_module
@@ -20,10 +21,13 @@ from rialto.match.zones import Zones
 from rialto.ports import EventLog
 from rialto.records import Event
 
-__all__ = ["Barred", "Terms", "Zone", "log_beside"]
+__all__ = ["Barred", "Terms", "Zone", "earnings", "log_beside"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+_PAID_S = 172_800.0
+"""How long pay is known, s: longer than any shift."""
 
 _NONE: Ints = np.zeros(0, dtype=np.int64)
 
@@ -80,13 +84,14 @@ class Terms:
         self._pairs: set[tuple[int, int]] = set()
         self._loads: dict[int, tuple[float, ...]] = {}
         self._keys: set[bytes] = set()
+        self._paid = deque[tuple[float, list[int], list[int]]]()
         self.zones: tuple[Zone, ...] = ()
         """As they were drawn last."""
         self._areas: Zones | None = None
         start = 0
         while events := log.read(start, 256):
             for offset, event in events:
-                self._take(event.kind, _read(event))
+                self._take(event.kind, _read(event), event.time_s)
                 start = offset + 1
 
     @property
@@ -113,13 +118,23 @@ class Terms:
     def earn(self, keys: Sequence[str], drivers: Ints, cents: Ints, *, at_s: float) -> NDArray[np.bool_]:
         """Note what drivers were paid, a key a row, shape (rows,); true where the key was not used before."""
         names = [blake2b(key.encode(), digest_size=16).digest() for key in keys]
-        new = np.zeros(len(names), dtype=np.bool_)
+        new, known = np.zeros(len(names), dtype=np.bool_), set[bytes]()
         for row, name in enumerate(names):
-            new[row] = name not in self._keys and name not in names[:row]
+            new[row] = name not in self._keys and name not in known
+            known.add(name)
         if new.any():
             told = [n.hex() for n, fresh in zip(names, new.tolist()) if fresh]
             self._say("earned", {"key": told, "driver": drivers[new].tolist(), "cents": cents[new].tolist()}, at_s)
         return new
+
+    def paid(self, drivers: Ints, since_s: Floats) -> Floats:
+        """What drivers were told to be paid since a moment of each, shape (drivers,), cents; what is older than two days is not known."""
+        at, cents = {driver: row for row, driver in enumerate(drivers.tolist())}, np.zeros(len(drivers))
+        for at_s, who, paid in self._paid:
+            for driver, amount in zip(who, paid):
+                if (row := at.get(driver, -1)) >= 0 and at_s >= since_s[row]:
+                    cents[row] += amount
+        return cents
 
     def draw(self, zones: Sequence[Zone], *, at_s: float) -> None:
         """Have these zones and no others.
@@ -152,9 +167,9 @@ class Terms:
         body = json.dumps(told).encode()
         name = blake2b(body + f"{kind}|{at_s!r}".encode(), digest_size=16).hexdigest()
         self._log.append([Event(name, "terms", kind, at_s, body)])
-        self._take(kind, told)
+        self._take(kind, told, at_s)
 
-    def _take(self, kind: str, told: dict[str, Any]) -> None:
+    def _take(self, kind: str, told: dict[str, Any], at_s: float) -> None:
         if kind == "blocked":
             for customer, driver, barred in zip(told["customer"], told["driver"], told["barred"]):
                 (self._pairs.add if barred else self._pairs.discard)((customer, driver))
@@ -162,9 +177,27 @@ class Terms:
             self._loads |= {driver: tuple(load) for driver, load in zip(told["driver"], told["load"])}
         elif kind == "earned":
             self._keys.update(bytes.fromhex(key) for key in told["key"])
+            self._paid.append((at_s, told["driver"], told["cents"]))
+            while self._paid[0][0] < at_s - _PAID_S:
+                self._paid.popleft()
         else:
             self.zones = tuple(Zone(z["name"], z["bit"], [[(a, b) for a, b in p] for p in z["parts"]]) for z in told["zones"])
             self._areas = self._areas_of(self.zones)
+
+
+def earnings(log: EventLog) -> Iterator[tuple[float, list[int], list[int]]]:
+    """What drivers were paid, out of a log of terms: when that was told, seconds UTC, who, and cents.
+
+    Raises:
+        EngineLost: The log holds something else.
+    """
+    start = 0
+    while events := log.read(start, 256):
+        for _, event in events:
+            told = _read(event)
+            if event.kind == "earned":
+                yield event.time_s, told["driver"], told["cents"]
+        start = events[-1][0] + 1
 
 
 def _read(event: Event) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from rialto.ports import ModelCard, Models
 from rialto.spine.evaluate import graded, ndcg
 from rialto.spine.learn import Fit, Gate, Report, Verdict
 
-__all__ = ["classes_of", "teach"]
+__all__ = ["classes_of", "served_ndcg", "teach"]
 
 _FOLDS = 5
 
@@ -51,7 +51,7 @@ def teach(
         reason = f"too little data: {len(used)} usable queries; wanted at least {max(gate.least, _FOLDS)}"
         return Report(Verdict(False, reason), "", parent, len(used), len(used))
     found = evaluate(search, used, fit=grow, score=scorer(models), folds=_FOLDS, seed=seed, stages=("all",))
-    verdict = gate.judge(_served(search, used), found["all"].values["ndcg_trec"], seed=seed, classes=classes_of(used.texts))
+    verdict = gate.judge(served_ndcg(search, used), found["all"].values["ndcg_trec"], seed=seed, classes=classes_of(used.texts))
     version = _promoted(search, used, models, grow, seed) if verdict.passed else ""
     return Report(verdict, version, parent, len(used), len(used))
 
@@ -85,6 +85,7 @@ def classes_of(texts: tuple[str, ...]) -> NDArray[np.str_]:
     return np.array([names[min(max(len(analyse(t)), 1), 3) - 1] for t in texts])
 
 
-def _served(search: Search, judged: Judged) -> NDArray[np.float64]:
+def served_ndcg(search: Search, judged: Judged) -> NDArray[np.float64]:
+    """nDCG@10 of each judged query's list as it is served, shape (queries,)."""
     decisions = search.search(judged.texts, params={"find.decide.size": 10, "find.decide.collapse": False}).decisions
     return ndcg(graded(decisions.offsets, decisions.ids, judged.judgments), k=10, kind="trec")

@@ -14,15 +14,17 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import cast
 
-from rialto.app.behaving import kept_behaviour
+from rialto.app.behaved import kept_behaviour
 from rialto.app.cross import cross_of
-from rialto.app.desk import Desk, rules_folder
+from rialto.app.desk import Desk, rules_folder, synonyms_folder
 from rialto.app.engines import Engines
 from rialto.app.fitting import personalised
 from rialto.app.folders import Hold, drafted
 from rialto.app.journal import Journal
 from rialto.app.live import LiveShop, warmed
+from rialto.app.past import joined
 from rialto.app.shop import Shop, open_index, ranker_of, shop_over
+from rialto.app.suggesting import ranking_of
 from rialto.app.systems import Systems
 from rialto.app.workers import FOLLOW
 from rialto.app.workers_line import Line
@@ -31,6 +33,7 @@ from rialto.find.change import changed_catalogue
 from rialto.find.changes import apply
 from rialto.find.pipeline import Search
 from rialto.find.rules import RuleStore
+from rialto.find.synonyms import SynonymStore
 
 __all__ = ["Followed", "FollowedShop", "linked"]
 
@@ -111,6 +114,9 @@ class FollowedShop:
         """As `LiveShop.refit`."""
         with self._turn:
             self._serve(self._shop.search.fitted(**parts))
+            pages = self._shop.pages
+            ranking = ranking_of(self._engines.models(), self._ranker, pages.typing.ranking)
+            self._shop = replace(self._shop, pages=pages.ranked_by(ranking))
 
     def close(self) -> None:
         """Let go of the copy, which is removed; a second call does nothing."""
@@ -125,8 +131,9 @@ class FollowedShop:
         old, before = self._copy, self._shop
         copy, search = self._opened(folder)
         search = search.fitted(behaviour=before.search.fittings.behaviour)
-        pages = before.pages.anew(search)
-        self._copy, self._shop = copy, replace(before, search=search, pages=pages)
+        past = joined(before.beside, search.fittings.behaviour)
+        pages = before.pages.anew(search, past.often)
+        self._copy, self._shop = copy, replace(before, search=search, pages=pages, past=past.queries)
         self._begun(search)
         Thread(target=self._end, args=(before.search, old), name="rialto-old-index", daemon=True).start()
 
@@ -232,6 +239,7 @@ class Followed(Systems):
             shop.follow(Path(str(state["folder"])))
             self._refit(shop, cast("Mapping[str, str]", state["versions"]))
             desk.rules.reload()
+            desk.synonyms.reload()
 
     def wait(self, parent: Connection) -> None:
         """Do what the parent tells, until it hangs up."""
@@ -258,7 +266,11 @@ class Followed(Systems):
                 raise EngineBusy("this process ends.")
         shop = FollowedShop(self.engines, Path(str(folder)), catalogue, begun=self.warmer.begin)
         # Whoever changes the shop asks the parent: of the live shop, only what searches read is asked for here.
-        desk = Desk(cast("LiveShop", shop), RuleStore(rules_folder(self.engines, catalogue)))
+        desk = Desk(
+            cast("LiveShop", shop),
+            RuleStore(rules_folder(self.engines, catalogue)),
+            SynonymStore(synonyms_folder(self.engines, catalogue)),
+        )
         self._refit(shop, cast("Mapping[str, str]", self._state()["versions"]))
         self._thread = Thread(target=self._work, name="rialto-follow", daemon=True)
         self._thread.start()

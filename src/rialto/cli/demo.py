@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rialto.cli.options import SettingsFile
+from rialto.cli.find_shop import MappingFile
+from rialto.cli.options import SettingsFile, with_fleet
 from rialto.cli.output import out
-from rialto.errors import BadSettings, EngineBusy
+from rialto.errors import EngineBusy
 
 if TYPE_CHECKING:
     from rialto.config import Settings
@@ -30,6 +32,7 @@ def demo(host: Host = None, port: Port = None, workers: Workers = None, settings
 
 def serve(
     catalogue: Annotated[str, typer.Option(help="Catalogue to search; the made-up shop where not given.", metavar="FILE")] = "",
+    mapping: MappingFile = None,
     host: Host = None,
     port: Port = None,
     workers: Workers = None,
@@ -46,12 +49,12 @@ def serve(
     settings: SettingsFile = None,
 ) -> None:
     """Serve the pages and the API until Ctrl-C."""
-    _serve(settings, host, port, workers=workers, catalogue=catalogue, fleet=fleet, shards=shards, greet=False)
+    _serve(settings, host, port, workers=workers, catalogue=catalogue, mapping=mapping, fleet=fleet, shards=shards, greet=False)
 
 
 def _serve(
     settings: SettingsFile, host: str | None, port: int | None, *, workers: int | None, catalogue: str, greet: bool,
-    fleet: str = "", shards: int = 0,
+    mapping: Path | None = None, fleet: str = "", shards: int = 0,
 ) -> None:  # fmt: skip
     from threadpoolctl import threadpool_limits
 
@@ -62,7 +65,7 @@ def _serve(
     from rialto.serve.service import create
     from rialto.serve.worker import Server, config
 
-    chosen = _with_fleet(load(settings), fleet)
+    chosen = _with_mapping(with_fleet(load(settings), fleet), mapping)
     if shards:
         chosen = chosen.model_copy(update={"shards": f"process://{shards}"})
     listening = listen(host or chosen.serve.host, chosen.serve.port if port is None else port)
@@ -88,18 +91,14 @@ def _serve(
             Server(config(create(systems))).run(sockets=[listening])
 
 
-def _with_fleet(chosen: Settings, place: str) -> Settings:
-    """The settings with a fleet around `place`, `LAT,LON`; as they are where it is ""."""
-    if not place:
-        return chosen
-    from pydantic import ValidationError
+def _with_mapping(chosen: Settings, mapping: Path | None) -> Settings:
+    """The settings with another mapping; a wrong one is told before anything listens."""
+    from rialto.find.mapping import read_mapping
 
-    try:
-        lat, lon = (float(part) for part in place.split(","))
-        made = type(chosen.fleet).model_validate({**chosen.fleet.model_dump(), "on": True, "lat": lat, "lon": lon})
-    except (ValueError, ValidationError):
-        raise BadSettings([f"--fleet is {place!r}; wanted LAT,LON in degrees, as 52.5,13.4."]) from None
-    return chosen.model_copy(update={"fleet": made})
+    if mapping is None:
+        return chosen
+    read_mapping(str(mapping))
+    return chosen.model_copy(update={"mapping": str(mapping)})
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rialto.cli import find_catalogue, find_evaluate, find_interleave, find_learning, find_rules
+from rialto.cli import find_catalogue, find_evaluate, find_interleave, find_learning, find_models, find_rules, find_synonyms
 from rialto.cli.find_shop import CatalogueFile, MappingFile, shop_of
 from rialto.cli.options import AsJson, SettingsFile, opened
 from rialto.cli.output import json_out, out, table, tell
@@ -19,10 +19,13 @@ __all__ = ["app", "print_page"]
 
 app = typer.Typer(no_args_is_help=True, help="Product search: which products, in what order, for this query?")
 app.add_typer(find_rules.app, name="rules")
+app.add_typer(find_synonyms.app, name="synonyms")
 find_catalogue.add_to(app)
 find_evaluate.add_to(app)
 app.command("judgments")(find_learning.judgments)
 app.command("learn")(find_learning.learn)
+app.command("train-cross")(find_models.train_cross)
+app.command("models")(find_models.models)
 app.command("mix")(find_interleave.mix)
 app.command("prefer")(find_interleave.prefer)
 
@@ -55,15 +58,17 @@ def index(
         found = {"index": str(folder), "fresh": False}
         if not as_json:
             out.print(f"Already indexed, and unchanged since: {folder}", markup=False)
+            if rejects:
+                out.print(f"The rows rejected then: {rejects}", markup=False)
     else:
         bad = [str(r) for r in ingest.rejects]
         found = {"index": str(folder), "fresh": True, "rows": ingest.rows, "products": len(ingest.catalogue), "rejected": bad,
-                 "repeated": list(ingest.repeated)}  # fmt: skip
+                 "repeated": list(ingest.repeated), "notes": list(ingest.notes)}  # fmt: skip
         if not as_json:
             out.print(
                 f"{len(ingest.catalogue):,} products from {ingest.rows:,} rows; {len(bad)} rejected, {len(ingest.repeated)} ids twice."
             )
-            for line in bad[:10]:
+            for line in (*(f"note: {n}" for n in ingest.notes), *bad[:10]):
                 out.print(f"  {line}", markup=False)
             if len(bad) > 10:
                 out.print(f"  and {len(bad) - 10} more{'' if rejects else '; --rejects FILE writes all'}")
@@ -77,12 +82,15 @@ def search(
     catalogue: CatalogueFile = "",
     mapping: MappingFile = None,
     size: Annotated[int, typer.Option(help="Results.", min=1, max=100)] = 10,
+    segment: Annotated[
+        list[str] | None, typer.Option(help="An audience that the shopper belongs to, for rules; may be given several times.")
+    ] = None,
     as_json: AsJson = False,
     settings: SettingsFile = None,
 ) -> None:
     """Search a catalogue and print the results with their facets."""
     with opened(settings) as engines:
-        page = shop_of(engines, catalogue, mapping, quiet=as_json).pages.page(query, size=size)
+        page = shop_of(engines, catalogue, mapping, quiet=as_json).pages.page(query, size=size, segments=segment or ())
     if as_json:
         json_out(page)
         return
@@ -92,7 +100,8 @@ def search(
 def print_page(page: SearchPage) -> None:
     """Print results, rewrites and the first facets."""
     for r in page.rewrites:
-        out.print(f"  [dim]{r.kind}: “{r.before}” read as {r.after}[/]")
+        done = f"read as {r.after}" if r.kind != "synonym" else f"searched as {r.after} too"
+        out.print(f"  [dim]{r.kind}: “{r.before}” {done}[/]")
     rows = [(r.place, r.product.title, r.product.brand, _price(r.product.price_cents), r.product.id) for r in page.results]
     about = "" if page.total_exact else "about "
     out.print(table(f"{about}{page.total:,} products for “{page.text}”", ("", "title", "brand", "price", "id"), rows))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rialto.cli.find_shop import CatalogueFile, JudgmentsFile, MappingFile, QueriesFile, shop_of
+from rialto.cli.find_shop import CatalogueFile, JudgmentsFile, MappingFile, QueriesFile, judged_of, shop_of
 from rialto.cli.options import AsJson, Seed, SettingsFile, opened
 from rialto.cli.output import Advance, json_out, out, progress, table, tell
 from rialto.errors import BadInput
@@ -50,8 +50,6 @@ def evaluate(
     settings: SettingsFile = None,
 ) -> None:
     """Measure every stage on held-out queries: three nDCG@10, MRR, recall@100, with intervals, and the time a query."""
-    from rialto.find.judgments import read_judgments
-
     with opened(settings) as engines:
         shop = shop_of(engines, catalogue, mapping, quiet=as_json)
         if query_understanding:
@@ -64,7 +62,7 @@ def evaluate(
             return
         if not judgments:
             raise BadInput("there are no judgments; give --judgments FILE, or --query-understanding, which needs none.")
-        judged = read_judgments(judgments, shop.search.catalogue, queries=queries)
+        judged = judged_of(judgments, shop.search.catalogue, queries)
         found = _measured(shop, judged, folds=folds, stages=stages, seed=seed, quiet=as_json)
         if page:
             from rialto.find.wins import page as drawn
@@ -139,11 +137,10 @@ def train(
 ) -> None:
     """Teach field weights, fusion and rankers from judgments; promoted where cross-validation shows that they rank better."""
     from rialto.app.training import teach
-    from rialto.find.judgments import read_judgments
 
     with opened(settings) as engines:
         shop = shop_of(engines, catalogue, mapping, quiet=as_json)
-        judged = read_judgments(judgments, shop.search.catalogue, queries=queries)
+        judged = judged_of(judgments, shop.search.catalogue, queries)
         with tell.status("training ..."):
             report = teach(shop.search, judged, engines.models(), seed=seed)
     v = report.verdict

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rialto.cli.output import json_out, out, table, tell
-from rialto.errors import BadInput
+from rialto.errors import BadInput, BadRow
 
 if TYPE_CHECKING:
     from rialto.find.catalogue import Catalogue
@@ -131,16 +130,20 @@ def read_lines(file: Path) -> list[str]:
 
 
 def _rows(file: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
-    try:
-        with file.open(encoding="utf-8", newline="") as f:
-            rows = csv.DictReader(f)
-            heads = rows.fieldnames or []
-            missing = [w for w in wanted if w not in heads]
-            if missing:
-                raise BadInput(f"{file} has columns {', '.join(heads) or 'none'}; wanted {', '.join(wanted)}.")
-            return list(rows)
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise BadInput(f"{file} cannot be read: {e}; wanted CSV in UTF-8 with columns {', '.join(wanted)}.") from None
+    """The rows of a table, whatever divides its cells; `BadInput` names a column that is not there, or a row that does not fit."""
+    from rialto.find.files import text_of
+    from rialto.find.tables import Remarks, table
+
+    remarks = Remarks()
+    rows = [row for _, row in table(iter(text_of(str(file), remarks)), ",", remarks)]
+    heads = next((list(r) for r in rows if isinstance(r, dict)), [])
+    missing = [w for w in wanted if w not in heads]
+    if missing:
+        raise BadInput(f"{file} has columns {', '.join(heads) or 'none'}; wanted {', '.join(wanted)}.")
+    for row in rows:
+        if isinstance(row, BadRow):
+            raise BadInput(f"{file}, {row}")
+    return rows
 
 
 def _count(text: str) -> float:

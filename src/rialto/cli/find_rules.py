@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rialto.cli.find_shop import CatalogueFile, shop_of
+from rialto.cli.find_shop import CatalogueFile, MappingFile, shop_of
 from rialto.cli.options import AsJson, SettingsFile, opened
-from rialto.cli.output import json_out, out, table
+from rialto.cli.output import json_out, out, table, tell
 from rialto.errors import BadInput
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from rialto.find.rules import Conflict, Impact, RuleBook, RuleStore
     from rialto.records import Requests
 
-__all__ = ["app"]
+__all__ = ["Note", "Who", "app", "day"]
 
 app = typer.Typer(no_args_is_help=True, help="Merchandising rules: pin, hide, boost, bury, redirect.")
 
@@ -77,7 +76,7 @@ def list_rules(
         json_out({"rules": [as_data(r) for r in book]})
         return
     now = time()
-    rows = [(r.id, r.title, r.action, r.owner, r.priority, _day(r.starts_s), _day(r.ends_s), r.acts(now)) for r in book]
+    rows = [(r.id, r.title, r.action, r.owner, r.priority, day(r.starts_s), day(r.ends_s), r.acts(now)) for r in book]
     out.print(
         table(
             f"version {book.version}: {len(book)} rules", ("id", "name", "action", "owner", "priority", "from", "to", "on"), rows
@@ -90,6 +89,7 @@ def add(
     file: RuleFile,
     who: Who,
     catalogue: CatalogueFile = "",
+    mapping: MappingFile = None,
     folder: Folder = "",
     note: Note = "",
     force: Annotated[bool, typer.Option("--force", help="Save in spite of conflicts.")] = False,
@@ -97,7 +97,7 @@ def add(
     settings: SettingsFile = None,
 ) -> None:
     """Add a file's rules, or replace those of the same ids; refused where they bring an error, unless forced."""
-    with opened(settings) as engines:
+    with opened(settings, mapping) as engines:
         store = _store(engines, folder, catalogue)
         before = store.book()
         book = _with(before, file)
@@ -130,12 +130,13 @@ def remove(
 def check(
     file: MaybeFile = "",
     catalogue: CatalogueFile = "",
+    mapping: MappingFile = None,
     folder: Folder = "",
     as_json: AsJson = False,
     settings: SettingsFile = None,
 ) -> None:
     """Say what is wrong with the rules, without saving any; exit code 1 where there is an error."""
-    with opened(settings) as engines:
+    with opened(settings, mapping) as engines:
         found = _conflicts(shop_of(engines, catalogue, None, quiet=True), _with(_store(engines, folder, catalogue).book(), file))
     if as_json:
         json_out(found)
@@ -150,6 +151,7 @@ def check(
 def preview(
     file: RuleFile,
     catalogue: CatalogueFile = "",
+    mapping: MappingFile = None,
     folder: Folder = "",
     queries: Annotated[
         str, typer.Option(help="CSV with query and frequency; queries.csv beside the catalogue where not given.", metavar="FILE")
@@ -164,7 +166,7 @@ def preview(
     from rialto.find.rules import Compiled
     from rialto.find.rules import preview as impact
 
-    with opened(settings) as engines:
+    with opened(settings, mapping) as engines:
         shop = shop_of(engines, catalogue, None, quiet=True)
         past = _read_queries(queries) if queries else {q: w for q, _, w in shop.past}
         if not past:
@@ -190,7 +192,7 @@ def history(catalogue: CatalogueFile = "", folder: Folder = "", as_json: AsJson 
     if as_json:
         json_out(lines)
         return
-    rows = [(c.version, c.parent, c.who, _day(c.time_s), ", ".join(c.changes), c.forced, c.note) for c in lines]
+    rows = [(c.version, c.parent, c.who, day(c.time_s), ", ".join(c.changes), c.forced, c.note) for c in lines]
     out.print(table("", ("version", "from", "who", "when", "what", "forced", "why"), rows))
 
 
@@ -212,20 +214,14 @@ def restore(
 
 def _read_queries(path: str) -> dict[str, float]:
     """Query -> weight from a CSV with the headings `query` and, where it has one, `frequency`."""
-    import csv
+    from rialto.find.query_log import read_query_log
+    from rialto.find.tables import Remarks
 
-    from rialto.find.values import as_number
-
-    try:
-        with Path(path).open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines))
-        if not rows or "query" not in rows[0]:
-            raise BadInput(f"{path} has the headings {list(rows[0]) if rows else []}; wanted query and frequency.")
-        return {r["query"]: as_number(r.get("frequency") or 1) for r in rows if (r["query"] or "").strip()}
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise BadInput(f"{path} cannot be read as CSV: {e}.") from None
-    except ValueError as e:
-        raise BadInput(f"{path}: a frequency is no number: {e}.") from None
+    remarks = Remarks()
+    rows = read_query_log(path, remarks, absent=1.0)
+    for line in remarks.lines:
+        tell.print(f"queries: {line}", markup=False)
+    return {query: often for query, _, often in rows}
 
 
 def _print_conflicts(found: Sequence[Conflict]) -> None:
@@ -249,5 +245,6 @@ def _print_impact(found: Impact) -> None:
     out.print(table(head, ("query", "weight", "moves", "hidden", "sent to"), rows))
 
 
-def _day(time_s: float | None) -> str:
+def day(time_s: float | None) -> str:
+    """A moment as people read it, UTC; "" for none."""
     return "" if time_s is None else datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rialto.cli import match_areas, match_day, match_learning, match_routes
-from rialto.cli.options import AsJson, Seed, SettingsFile, opened
+from rialto.cli.options import AsJson, FleetLogged, Seed, SettingsFile, opened
 from rialto.cli.output import json_out, out, progress, table
 from rialto.errors import BadInput
 
 if TYPE_CHECKING:
     from rialto.match.courier_rows import CourierReport
     from rialto.match.simulate import SimReport
+    from rialto.match.why import Why
     from rialto.spine.evaluate import Interval
 
 __all__ = ["app", "report_rows"]
@@ -125,12 +126,47 @@ def simulate(
                 )  # fmt: skip
                 reports.append(told)
                 moves += moved
-    if as_json:
+    if seeds == 1 and as_json:
         json_out([_figures(r) for r in reports])
         return
-    if shared is not None:
+    if shared is not None and not as_json:
         out.print(f"Drivers changed their shard {moves:,} times.")
+    if seeds > 1:
+        _tell_compared(reports, seeds, as_json)
+        return
     out.print(table(f"{drivers} drivers, {minutes:g} minutes from {hour:g}:00", HEADS, [report_rows(r) for r in reports]))
+
+
+def _tell_compared(reports: list[SimReport], seeds: int, as_json: bool) -> None:
+    """Policies over several cities: each but the first by its difference to it, paired on the same city and quarter of an hour."""
+    import numpy as np
+
+    from rialto.match.simulate import MEASURES, compared
+
+    by: dict[str, list[SimReport]] = {}
+    for r in reports:
+        by.setdefault(r.policy, []).append(r)
+    found = compared(by)
+    if as_json:
+        differences = {
+            m: {name: {"value": d.value, "low": d.low, "high": d.high, "p": d.p} for name, d in of.items()}
+            for m, of in found.differences.items()
+        }
+        json_out({"runs": [_figures(r) for r in reports], "differences": differences})
+        return
+    rows: list[tuple[Any, ...]] = []
+    for name, own in by.items():
+        sums = np.concatenate([r.blocks for r in own]).sum(axis=0)
+        for measure, (above, below) in MEASURES.items():
+            d = found.differences[measure].get(name)
+            told = "" if d is None else f"{d.value:+.4g} [{d.low:+.4g}, {d.high:+.4g}]"
+            rows.append((name if measure == "matched" else "", measure, f"{sums[above] / sums[below]:.4g}", told))
+    orders = sum(r.orders for r in next(iter(by.values())))
+    out.print(
+        table(
+            f"{seeds} cities, {orders:,} orders under each policy", ("policy", "measure", "mean", "difference to the first"), rows
+        )
+    )
 
 
 def _as_url(shards: str) -> str:
@@ -248,7 +284,8 @@ def replay(
         typer.Option(help="Folder of a log of offers, one a shard: look at its days on the map, instead.", metavar="FOLDER"),
     ] = None,
     decisions: Annotated[
-        Path | None, typer.Option(help="Folder of the log of decisions beside it, for the reasons.", metavar="FOLDER")
+        list[Path] | None,
+        typer.Option(help="Folder of the log of decisions beside it, one a shard, for the reasons.", metavar="FOLDER"),
     ] = None,
     port: Annotated[int, typer.Option(help="Of the map of logged days; 0 takes a free one.", min=0, max=65535)] = 0,
     as_json: AsJson = False,
@@ -256,7 +293,7 @@ def replay(
 ) -> None:
     """Decide a real day again beside the published methods; or, with --offers, slide through the days of a fleet's own logs on the map."""
     if offers:
-        match_day.look(offers, decisions, port=port, as_json=as_json, settings=settings)
+        match_day.look(offers, decisions or [], port=port, as_json=as_json, settings=settings)
         return
     if day is None:
         raise BadInput("nothing to replay: give a file of arrivals, or --offers FOLDER of a log of offers.")
@@ -286,6 +323,15 @@ def replay(
 @app.command()
 def explain(
     order: Annotated[int | None, typer.Option(help="Order to explain; the last one offered where not given.")] = None,
+    decisions: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a log of decisions, one a shard, instead of a made-up city.", metavar="FOLDER"),
+    ] = None,
+    fleet: FleetLogged = "",
+    at: Annotated[
+        str,
+        typer.Option(help="Last window up to then: seconds UTC, or 2027-01-15T18:30:00 (UTC unless it says).", metavar="TIME"),
+    ] = "",
     drivers: Drivers = 200,
     hour: Hour = 12.0,
     minutes: Minutes = 5.0,
@@ -293,20 +339,34 @@ def explain(
     as_json: AsJson = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Run a made-up city and say why an order was offered to its driver, who was next, and what would have changed the choice."""
-    from rialto.app.city import open_town, run_town
-    from rialto.worlds.city import make_city
-
-    city = make_city(seed=seed, drivers=drivers)
-    with opened(settings) as engines, progress("simulating", quiet=as_json) as advance, open_town(engines, city) as town:
-        total = int(minutes * 60)
-        run_town(town, start_s=hour * 3600, seconds=minutes * 60, seed=seed, progress=lambda s, _: advance(int(s), total))
-        recent = town.dispatch.snapshot().recent
-        if order is None and not recent:
+    """Say why an order was offered to its driver, who was next, and what would have changed the choice: from a log, or in a made-up city."""
+    until_s = match_day.moment(at)
+    if decisions or fleet:
+        with opened(settings, fleet=fleet) as engines:
+            reasons = match_day.explained(engines, decisions or [], order, until_s)
+    else:
+        found = _city_reasons(settings, order, until_s, drivers=drivers, hour=hour, minutes=minutes, seed=seed, quiet=as_json)
+        if found is None:
             out.print("No order was offered to anybody; give the city more minutes or drivers.")
             return
-        reasons = town.dispatch.why(recent[0].order if order is None else order)
+        reasons = found
     if as_json:
         json_out(reasons)
         return
     out.print(reasons.text())
+
+
+def _city_reasons(
+    settings: Path | None, order: int | None, until_s: float, *, drivers: int, hour: float, minutes: float, seed: int, quiet: bool
+) -> Why | None:
+    from rialto.app.city import open_town, run_town
+    from rialto.worlds.city import make_city
+
+    city = make_city(seed=seed, drivers=drivers)
+    with opened(settings) as engines, progress("simulating", quiet=quiet) as advance, open_town(engines, city) as town:
+        total = int(minutes * 60)
+        run_town(town, start_s=hour * 3600, seconds=minutes * 60, seed=seed, progress=lambda s, _: advance(int(s), total))
+        recent = town.dispatch.snapshot().recent
+        if order is None and not recent:
+            return None
+        return town.dispatch.why(recent[0].order if order is None else order, until_s)

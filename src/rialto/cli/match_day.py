@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,9 +15,10 @@ from rialto.cli.output import json_out, out, table
 if TYPE_CHECKING:
     from rialto.app.engines import Engines
     from rialto.app.logged_day import LoggedDays
+    from rialto.match.why import Why
     from rialto.records import Columns
 
-__all__ = ["day", "look"]
+__all__ = ["day", "explained", "look", "moment"]
 
 
 def day(
@@ -51,7 +53,7 @@ def _told(value: object) -> object:
 HEADS = ("day", "orders", "delivered", "cancelled", "drivers", "from", "to")
 
 
-def look(offers: list[Path], decisions: Path | None, *, port: int, as_json: bool, settings: Path | None) -> None:
+def look(offers: list[Path], decisions: list[Path], *, port: int, as_json: bool, settings: Path | None) -> None:
     """Tell what days logs have, and serve the map of them until Ctrl-C; with `as_json` only tell."""
     from rialto.app.logged_day import LoggedDays
     from rialto.errors import NothingHere
@@ -88,3 +90,35 @@ def _serve(engines: Engines, days: LoggedDays, day: str, port: int) -> None:
     out.print(f"The map is at http://127.0.0.1:{listening.getsockname()[1]}/city?day={day}; Ctrl-C ends it.", markup=False)
     config: Any = uvicorn.Config(create(systems), log_level="warning", access_log=False, timeout_graceful_shutdown=2)
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def moment(text: str) -> float:
+    """Seconds UTC of `--at`: a number, or a date and time; inf where it is "".
+
+    Example:
+        >>> moment("1800000000.5"), moment("2027-01-15T08:00:00"), moment("")
+        (1800000000.5, 1800000000.0, inf)
+    """
+    from datetime import UTC, datetime
+
+    from rialto.errors import BadInput
+
+    if not text:
+        return float("inf")
+    with suppress(ValueError):
+        return float(text)
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"--at is {text!r}; wanted seconds since 1970, UTC, or a time as 2027-01-15T18:30:00.") from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def explained(engines: Engines, decisions: list[Path], order: int | None, at_s: float) -> Why:
+    """Why an order was decided as it was, from logs of decisions in folders, or from the fleet's own."""
+    from rialto.app.fleet_logs import FleetLogs
+    from rialto.app.logged_why import LoggedWhy
+
+    logs = FleetLogs.of_folders([], decisions) if decisions else FleetLogs.of_fleet(engines)
+    with logs.opened() as held:
+        return LoggedWhy(held.decisions, engines.models()).why(order, at_s)

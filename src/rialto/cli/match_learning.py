@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rialto.cli.options import AsJson, Seed, SettingsFile, opened
+from rialto.cli.options import AsJson, FleetLogged, Seed, SettingsFile, opened
 from rialto.cli.output import json_out, out, progress, table
 
 if TYPE_CHECKING:
+    from rialto.app.engines import Engines
+    from rialto.app.fair import FairLog
+    from rialto.app.teaching import Lessons
     from rialto.match.durations import Learned
     from rialto.match.fairness import Fairness
+    from rialto.match.patience import Taught
     from rialto.match.simulate import Policy
     from rialto.match.switchback import Trial
     from rialto.match.whatif import WhatIf
@@ -29,12 +33,23 @@ Version = Annotated[
     str | None,
     typer.Option(help='Acceptance model of the challenger; "" = none. Where not given: the live one.', metavar="VERSION"),
 ]
-OffersFolder = Annotated[
-    Path | None, typer.Option("--offers", help="Folder of a log of offers, instead of a made-up city.", metavar="FOLDER")
+OffersFolders = Annotated[
+    list[Path] | None,
+    typer.Option("--offers", help="Folder of a log of offers, one a shard, instead of a made-up city.", metavar="FOLDER"),
 ]
 
 
 def train(
+    offers: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of a log of offers, one a shard, instead of a made-up city. With --decisions.", metavar="FOLDER"
+        ),
+    ] = None,
+    decisions: Annotated[
+        list[Path] | None, typer.Option(help="Folder of the log of decisions beside it, one a shard.", metavar="FOLDER")
+    ] = None,
+    fleet: FleetLogged = "",
     drivers: Drivers = 400,
     hour: Hour = 12.0,
     minutes: Minutes = 60.0,
@@ -46,17 +61,43 @@ def train(
     as_json: AsJson = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Learn acceptance, drives, kitchens and drivers' worth by place from a simulated city's log; each goes live only behind its gate."""
+    """Learn acceptance, drives, kitchens, patience and drivers' worth from a fleet's logs or a made-up city's; each live behind its gate."""
+    with opened(settings, fleet=fleet) as engines:
+        if offers or decisions or fleet:
+            learned = _learned(engines, offers or [], decisions or [], seed=seed, shelve=challenger)
+        else:
+            city = drivers, hour * 3600.0, minutes * 60.0
+            learned = _learned_of_city(engines, *city, seed=seed, shelve=challenger, quiet=as_json)
+    _tell_lessons(learned, shelved=challenger, as_json=as_json)
+
+
+def _learned(engines: Engines, offers: list[Path], decisions: list[Path], *, seed: int, shelve: bool) -> Lessons:
+    from rialto.app.fleet_logs import FleetLogs
+    from rialto.app.teaching import Logbook, teach_from
+    from rialto.errors import BadInput
+
+    if bool(offers) != bool(decisions):
+        raise BadInput("--offers and --decisions belong together: acceptance is learned from both. Give the other one too.")
+    places = FleetLogs.of_folders(offers, decisions) if offers else FleetLogs.of_fleet(engines)
+    with places.opened() as logs:
+        return teach_from(Logbook.of(logs, engines.settings), engines, seed=seed, shelve=shelve)
+
+
+def _learned_of_city(
+    engines: Engines, drivers: int, start_s: float, seconds: float, *, seed: int, shelve: bool, quiet: bool
+) -> Lessons:
     from rialto.app.city import open_town, run_town
     from rialto.app.teaching import teach_all
     from rialto.match.simulate import Policy
     from rialto.worlds.city import make_city
 
-    city, start_s, seconds = make_city(seed=seed, drivers=drivers), hour * 3600.0, minutes * 60.0
-    with opened(settings) as engines, progress("logging offers", quiet=as_json) as advance, open_town(engines, city) as town:
+    with progress("logging offers", quiet=quiet) as advance, open_town(engines, make_city(seed=seed, drivers=drivers)) as town:
         step = lambda s, _: advance(int(s), int(seconds))  # noqa: E731 (binds the run)
         run_town(town, start_s=start_s, seconds=seconds, seed=seed, policy=Policy("least cost", version=""), progress=step)
-        learned = teach_all(town, engines, seed=seed, shelve=challenger)
+        return teach_all(town, engines, seed=seed, shelve=shelve)
+
+
+def _tell_lessons(learned: Lessons, *, shelved: bool, as_json: bool) -> None:
     report = learned.acceptance.report
     durations = {"travel": learned.travel, "prep": learned.prep}
     if as_json:
@@ -67,12 +108,13 @@ def train(
             "judged_on": report.judged_on,
         }
         others: dict[str, Any] = {name: _of_duration(d) for name, d in durations.items()}
+        others["patience"] = _of_patience(learned.patience)
         json_out(
             {**_of_verdict(report.verdict), **told, **others, "ahead": {**_of_verdict(learned.ahead), "cells": learned.cells}}
         )
         return
     out.print(f"Acceptance, learned from {report.trained_on:,} orders, judged on {report.judged_on:,} others.")
-    out.print(f"  {_said(report.verdict, report.version, shelved=challenger)}", markup=False)
+    out.print(f"  {_said(report.verdict, report.version, shelved=shelved)}", markup=False)
     for name, d in durations.items():
         out.print(f"{name.capitalize()}, learned from {d.rows[0]:,}, judged on {d.rows[2]:,} others.")
         if d.error_s == d.error_s:
@@ -80,10 +122,15 @@ def train(
                 f"  mean error {d.error_s:.0f} s, before {d.before_s:.0f} s; the interval holds {d.coverage:.0%} of the time, "
                 f"{d.width_s:.0f} s wide"
             )
-        out.print(f"  {_said(d.verdict, d.version, shelved=challenger)}", markup=False)
+        out.print(f"  {_said(d.verdict, d.version, shelved=shelved)}", markup=False)
+    p = learned.patience
+    out.print(f"Patience, learned from {p.orders:,} orders, {p.cancelled:,} of them given up.")
+    if p.seen == p.seen:
+        out.print(f"  foretold that {p.foretold:.1%} of the orders judged are given up; {p.seen:.1%} were")
+    out.print(f"  {_said(p.verdict, p.version, shelved=shelved)}", markup=False)
     out.print("Worth of a free driver by place and time, beside time alone.")
     out.print(
-        f"  {_said(learned.ahead, f'{learned.cells} cells' if learned.cells else 'nothing of it', shelved=challenger)}",
+        f"  {_said(learned.ahead, f'{learned.cells} cells' if learned.cells else 'nothing of it', shelved=shelved)}",
         markup=False,
     )
 
@@ -94,6 +141,11 @@ def _said(v: Verdict, version: str, *, shelved: bool = False) -> str:
 
 def _of_verdict(v: Verdict) -> dict[str, Any]:
     return {"passed": v.passed, "reason": v.reason, "difference": v.difference, "low": v.low, "high": v.high}
+
+
+def _of_patience(p: Taught) -> dict[str, Any]:
+    told = {"orders": p.orders, "cancelled": p.cancelled, "foretold": p.foretold, "seen": p.seen}
+    return {**_of_verdict(p.verdict), "version": p.version, **told}
 
 
 def _of_duration(d: Learned) -> dict[str, Any]:
@@ -182,6 +234,15 @@ def _tell_what_if(found: WhatIf, as_json: bool) -> None:
 
 
 def experiment(
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="Plan of an experiment on a fleet, as `fleet.experiment` has it: read its logs.", metavar="FILE"),
+    ] = None,
+    offers: OffersFolders = None,
+    decisions: Annotated[
+        list[Path] | None, typer.Option(help="Folder of the log of decisions beside it, one a shard.", metavar="FOLDER")
+    ] = None,
+    fleet: FleetLogged = "",
     changed: Set = None,
     greedy: Greedy = False,
     version: Version = None,
@@ -199,7 +260,10 @@ def experiment(
     as_json: AsJson = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Switch made-up cities between the champion and a challenger by blocks of time, and say whether the challenger surely wins."""
+    """Say whether a challenger surely wins: in made-up cities, switched by blocks of time, or by what the logs of a fleet's experiment hold."""
+    if plan is not None or offers or decisions or fleet:
+        _tell_trial(_tried(plan, offers or [], decisions or [], fleet, promote=promote, settings=settings), as_json)
+        return
     from rialto.app.teaching import switch_cities
     from rialto.errors import BadInput
     from rialto.match.decide import ACCEPTANCE
@@ -209,17 +273,44 @@ def experiment(
     challenger = _challenger(changed, greedy, version)
     if promote and not version:
         raise BadInput("--promote makes a model live; give the challenger's --version.")
-    plan = Plan(
+    drawn = Plan(
         "experiment", Policy("champion"), challenger, block_s=block_min * 60.0, washout_s=washout_min * 60.0, tail_s=120.0
     )
     with opened(settings) as engines, progress("switching", quiet=as_json) as advance:
         found = switch_cities(
-            engines, plan, cities=cities, drivers=drivers, start_s=hour * 3600.0, seconds=minutes * 60.0, window_s=window_s, seed=seed,
+            engines, drawn, cities=cities, drivers=drivers, start_s=hour * 3600.0, seconds=minutes * 60.0, window_s=window_s, seed=seed,
             progress=advance,
         )  # fmt: skip
         if promote and version and found.verdict.passed:
             engines.models().promote(ACCEPTANCE, version)
     _tell_trial(found, as_json)
+
+
+def _tried(
+    plan: Path | None, offers: list[Path], decisions: list[Path], fleet: str, *, promote: bool, settings: Path | None
+) -> Trial:
+    from rialto.app.experiments import plan_of, read_plan, tried
+    from rialto.app.fleet_logs import FleetLogs
+    from rialto.errors import BadInput
+    from rialto.match.decide import ACCEPTANCE
+
+    if bool(offers) != bool(decisions):
+        raise BadInput(
+            "--offers and --decisions belong together: one says what became of orders, the other under which arm. Give both."
+        )
+    with opened(settings, fleet=fleet) as engines:
+        chosen = plan_of(engines) if plan is None else read_plan(plan)
+        if chosen is None:
+            raise BadInput("no plan: give --plan FILE, or set `fleet.experiment` as the fleet has it.")
+        version = chosen.challenger.version
+        if promote and not version:
+            raise BadInput("--promote makes a model live; this plan's challenger has no version of its own.")
+        places = FleetLogs.of_folders(offers, decisions) if offers else FleetLogs.of_fleet(engines)
+        with places.opened() as logs:
+            found = tried(chosen, logs)
+        if promote and version and found.verdict.passed:
+            engines.models().promote(ACCEPTANCE, version)
+        return found
 
 
 def _tell_trial(found: Trial, as_json: bool) -> None:
@@ -246,7 +337,8 @@ def _tell_trial(found: Trial, as_json: bool) -> None:
 
 
 def fairness(
-    offers: OffersFolder = None,
+    offers: OffersFolders = None,
+    fleet: FleetLogged = "",
     drivers: Drivers = 200,
     hour: Hour = 10.0,
     minutes: Minutes = 120.0,
@@ -254,26 +346,39 @@ def fairness(
     as_json: AsJson = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Say how evenly drivers earned, from a log of offers or a simulated city's: pay an hour, its spread, and gaps between vehicles."""
-    from rialto.app.teaching import fairness_of_city, fairness_of_log
+    """Say how evenly drivers earned, from a fleet's logs or a simulated city's: pay an hour, its spread, and gaps between groups of drivers."""
+    from rialto.app.fair import fairness_of_logs
+    from rialto.app.fleet_logs import FleetLogs
+    from rialto.app.teaching import fairness_of_city
 
-    with opened(settings) as engines, progress("simulating", quiet=as_json or offers is not None) as advance:
-        if offers is not None:
-            found = fairness_of_log(offers, seed=seed)
+    logged = None
+    with opened(settings, fleet=fleet) as engines:
+        if offers or fleet:
+            places = FleetLogs.of_folders(offers) if offers else FleetLogs.of_fleet(engines)
+            with places.opened() as logs:
+                logged = fairness_of_logs(logs, seed=seed)
+            found = logged.found
         else:
-            found = fairness_of_city(
-                engines, drivers=drivers, start_s=hour * 3600.0, seconds=minutes * 60.0, seed=seed, progress=advance
-            )
-    _tell_fairness(found, as_json)
+            with progress("simulating", quiet=as_json) as advance:
+                found = fairness_of_city(
+                    engines, drivers=drivers, start_s=hour * 3600.0, seconds=minutes * 60.0, seed=seed, progress=advance
+                )
+    _tell_fairness(found, logged, as_json)
 
 
-def _tell_fairness(found: Fairness, as_json: bool) -> None:
+def _tell_fairness(found: Fairness, logged: FairLog | None, as_json: bool) -> None:
     intervals = {"cents an hour": found.an_hour, "gini": found.gini, "worst tenth over the mean": found.low_share}
     if as_json:
         bounds = {n.replace(" ", "_"): {"value": i.value, "low": i.low, "high": i.high} for n, i in intervals.items()}
         gap = {n: {"value": i.value, "low": i.low, "high": i.high} for n, i in found.gap.items()}
-        json_out({"drivers": found.drivers, "idle": found.idle, **bounds, "gap": gap})
+        source = {} if logged is None else {"pay": "earnings" if logged.told else "orders", "shifts": logged.shifts}
+        json_out({"drivers": found.drivers, "idle": found.idle, **bounds, "gap": gap, **source})
         return
+    if logged is not None:
+        out.print(
+            "Pay is what was told as earnings." if logged.told else "No earnings were told: pay is what the orders were worth."
+        )
+        out.print(f"Time is on shift for {logged.shifts:,} drivers; for others from the first acceptance to the last delivery.")
     rows = [(n, f"{i.value:.3g}", f"[{i.low:.3g}, {i.high:.3g}]") for n, i in intervals.items()]
     rows += [(f"{n}: pay over the others'", f"{i.value:+.1%}", f"[{i.low:+.1%}, {i.high:+.1%}]") for n, i in found.gap.items()]
     out.print(table(f"{found.drivers:,} drivers, {found.idle:.0%} of them without an order", ("measure", "value", "95 %"), rows))

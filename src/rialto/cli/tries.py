@@ -66,7 +66,7 @@ def match(seed: Seed = 0, as_json: AsJson = False, settings: SettingsFile = None
         for n, policy in enumerate((Policy("nearest first", greedy, ""), best)):
             with open_town(engines, city) as town:
                 report = run_town(
-                    town, seconds=seconds, seed=seed, policy=policy,
+                    town, seconds=seconds, seed=seed, policy=policy, window_s=5.0,
                     progress=lambda s, _, n=n: advance(int(s + n * seconds), int(2 * seconds)),
                 )  # fmt: skip
                 reports.append(report)
@@ -76,7 +76,7 @@ def match(seed: Seed = 0, as_json: AsJson = False, settings: SettingsFile = None
     if as_json:
         json_out({"reports": [dict(zip(HEADS, report_rows(r))) for r in reports], "why": reasons})
         return
-    out.print("A made-up city at noon: 90 drivers, ten busy minutes of orders, a decision every two seconds.\n")
+    out.print("A made-up city at noon: 90 drivers, ten busy minutes of orders, a decision every five seconds.\n")
     out.print(table("", HEADS, [report_rows(r) for r in reports]))
     if reasons is not None:
         out.print("\n[bold]Why this driver?[/]")

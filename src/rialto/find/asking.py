@@ -30,6 +30,7 @@ def batch(
     selections: Sequence[Selections] | None = None,
     sort: str = "relevance",
     shopper: str = "",
+    segments: Collection[str] = (),
     ids: NDArray[np.uint64] | None = None,
     time_s: float = 0.0,
     params: Mapping[str, Value] | None = None,
@@ -37,7 +38,7 @@ def batch(
     """Queries as a batch; every list of texts is one text with a line each, so that the log holds it as it is.
 
     Columns: `text`, `asked`, `alternatives`, `without`, `tags` (kind=value), `types` (JSON), `intent`, `price_low` and
-    `price_high` in cents, `selections`, `sort`, `shopper`.
+    `price_high` in cents, `selections`, `sort`, `shopper`, `segment` (the audiences that the shopper belongs to).
 
     Raises:
         BadInput: there are not as many selections as queries, or a tunable is unknown.
@@ -58,6 +59,7 @@ def batch(
         "selections": _texts([s.to_json() for s in selections] if selections else [""] * size),
         "sort": _texts([sort] * size),
         "shopper": _texts([shopper] * size),
+        "segment": _texts(["\n".join(segments)] * size),
     }
     return Requests.of(columns, ids=ids, time_s=time_s, overrides=overrides_of(dict(params or {}), size))
 

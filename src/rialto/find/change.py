@@ -14,6 +14,7 @@ from rialto.errors import BadRow
 from rialto.find.builder import Builder
 from rialto.find.catalogue import Catalogue, Labels, Measures, held_pairs
 from rialto.find.ingest import Attribute, Parsed
+from rialto.find.quantities import dimension, named_in, units_of
 from rialto.find.records import split_path
 from rialto.find.splice import joined, spliced
 from rialto.find.values import as_boolean, as_number
@@ -67,7 +68,21 @@ def settled(parsed: Parsed, catalogue: Catalogue, *, row: int = 1) -> Parsed:
         [('size', 'n', 10.0), ('fit', 't', ('Slim', 'Long'))]
     """
     name, texts, values, attributes = parsed
-    return name, texts, values, [_settled(a, catalogue, row) if a[1] == "?" else a for a in attributes]
+    return name, texts, values, [_settle(a, catalogue, row) for a in attributes]
+
+
+def _settle(attribute: Attribute, catalogue: Catalogue, row: int) -> Attribute:
+    if attribute[1] == "q":
+        return _in_unit(attribute, catalogue)
+    return _settled(attribute, catalogue, row) if attribute[1] == "?" else attribute
+
+
+def _in_unit(attribute: Attribute, catalogue: Catalogue) -> Attribute:
+    """A number with its unit, in the unit in which the catalogue tells this attribute; in its own where it tells none."""
+    name, _, (number, unit) = attribute
+    base, factor = dimension(unit)
+    usual = next((u for u in (unit, *units_of(base)) if named_in(name, u) in catalogue.measures.names), unit)
+    return named_in(name, usual), "n", number if usual == unit else float(f"{number * factor / dimension(usual)[1]:.12g}")
 
 
 def _settled(attribute: Attribute, catalogue: Catalogue, row: int) -> Attribute:
@@ -76,7 +91,7 @@ def _settled(attribute: Attribute, catalogue: Catalogue, row: int) -> Attribute:
     for each, read in (("b", as_boolean), ("n", as_number)):
         if kind in (each, ""):
             try:
-                return name, each, read(text)
+                return name, each, read(text.split("|")[0] if kind else text)  # of several numbers the first
             except ValueError as e:
                 if kind:
                     raise BadRow(

@@ -15,7 +15,7 @@ from rialto.records import Candidates, Columns, Context, Requests
 from rialto.spine.features import Features
 from rialto.spine.params import Param, Value
 
-__all__ = ["CROSS", "CROSS_DEPTH", "UNREAD", "Pace", "Read", "blended", "cross_features", "text_of"]
+__all__ = ["CROSS", "CROSS_DEPTH", "UNREAD", "Pace", "Read", "blended", "cross_features", "in_place", "text_of"]
 
 UNREAD: dict[str, Value] = {"find.cross.depth": 0}
 """Params of a search whose cross-encoder reads nothing."""
@@ -134,21 +134,61 @@ def cross_features(catalogue: Catalogue, read: Read, *, pace: Pace | None = None
 def blended(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.float64]:
     """A score without a trained last ranker: the phase before's plus `find.cross.weight` x the cross-encoder's, each in its spreads.
 
-    What was not read stands below what was, in the order that it had.
+    What was not read keeps its place, see `in_place`.
     """
     before, cross = candidates.column("score").astype(np.float64), candidates.column("cross").astype(np.float64)
-    weight, out = CROSS_WEIGHT.of(requests), np.zeros(len(candidates))
+    weight, out = CROSS_WEIGHT.of(requests), before.copy()
     for at in range(candidates.requests):
         part = slice(int(candidates.offsets[at]), int(candidates.offsets[at + 1]))
         known = np.isfinite(cross[part]) & np.isfinite(before[part])
+        if known.any():
+            out[part][known] = _spread(before[part][known]) + float(weight[at]) * _spread(cross[part][known])
+    return in_place(candidates, out, np.isfinite(cross) & np.isfinite(before))
+
+
+def in_place(candidates: Candidates, scores: NDArray[np.float64], read: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Scores under which the candidates that were not read keep their places, and those that were fill the others by `scores`.
+
+    A product that came or changed a moment ago is not read yet: it stands where the phase before saw it, neither behind all that were
+    read nor before them. Where the time ended, all that was not read is the tail, and stays it.
+
+    Args:
+        candidates: Their `score` is the phase before's.
+        scores: Shape (rows,); counts where `read`.
+        read: Shape (rows,).
+
+    Returns:
+        Shape (rows,): `scores` where they were read, between or behind them for the others.
+
+    Example:
+        >>> rows = Candidates(np.array([0, 4]), np.arange(4), {"score": np.array([9.0, 8.0, 7.0, 6.0])})
+        >>> in_place(rows, np.array([1.0, 0.0, 5.0, 0.0]), np.array([True, False, True, False])).tolist()
+        [1.0, 3.0, 5.0, 0.0]
+    """
+    before, out = candidates.column("score").astype(np.float64), scores.astype(np.float64)
+    order = np.lexsort((candidates.ids, -np.nan_to_num(before, nan=-np.inf), candidates.owner))
+    for at in range(candidates.requests):
+        own = order[int(candidates.offsets[at]) : int(candidates.offsets[at + 1])]
+        known = read[own]
         if not known.any():
-            out[part] = before[part]
+            out[own] = before[own]
+        if known.all() or not known.any():
             continue
-        made = _spread(before[part][known]) + float(weight[at]) * _spread(cross[part][known])
-        behind = np.argsort(np.argsort(-before[part], kind="stable"), kind="stable")
-        out[part] = made.min() - 1.0 - behind
-        out[part.start + np.flatnonzero(known)] = made
+        ranked = np.sort(scores[own[known]])[::-1]
+        above = np.cumsum(known)  # how many that were read stand above each place, itself included
+        for run in np.split(np.flatnonzero(~known), np.flatnonzero(np.diff(np.flatnonzero(~known)) > 1) + 1):
+            out[own[run]] = _between(ranked, int(above[run[0]]), len(run))
     return out
+
+
+def _between(ranked: NDArray[np.float64], place: int, size: int) -> NDArray[np.float64]:
+    """`size` falling scores between those before and behind a place of falling scores."""
+    steps = np.arange(1.0, size + 1.0)
+    if place == len(ranked):
+        return np.asarray(ranked[-1] - steps, dtype=np.float64)
+    if place == 0:
+        return np.asarray(ranked[0] + steps[::-1], dtype=np.float64)
+    return np.asarray(np.linspace(ranked[place - 1], ranked[place], size + 2)[1:-1], dtype=np.float64)
 
 
 def _timed(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rialto.find.behaviour import Behaviour
 from rialto.find.catalogue import Catalogue
-from rialto.find.cross import CROSS, Read
+from rialto.find.cross import CROSS, Pace, Read
 from rialto.find.personal import Profiles
 from rialto.find.query import Reader
 from rialto.find.rules import Compiled
@@ -28,6 +28,7 @@ class Fittings:
         profiles: What is known of shoppers.
         cross: Reads the query together with the best few candidates.
         cross_version: Which one, pinned in every decision.
+        pace: How long the cross-encoder takes for a pair, as measured here; None = a guess, until it has read some.
         behaviour: What shoppers did, as of a moment.
         cross_base: After a change of products: the cross-encoder as it was made, and its row of each product now, -1 = none.
     """
@@ -37,6 +38,7 @@ class Fittings:
     profiles: Profiles | None = None
     cross: Read | None = None
     cross_version: str = ""
+    pace: Pace | None = None
     behaviour: Behaviour | None = None
     cross_base: tuple[Read, NDArray[np.int64]] | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,43 +15,58 @@ from rialto.find.records import BROWSE, Facet, Selections
 from rialto.find.retrieve import LEXICAL_K
 from rialto.find.select import bounds_of, hard_mask, selections_of
 from rialto.records import Candidates, Context, Requests
+from rialto.spine.params import Param
 from rialto.spine.pipeline import Outcome
+from rialto.spine.retrieve import merge
 
 if TYPE_CHECKING:
     from rialto.find.pipeline import Search
 
-__all__ = ["counted", "facets_of", "stopped"]
+__all__ = ["counted", "counts_all", "facets_of", "stopped"]
 
+DEEP = Param(
+    "find.facets.all",
+    True,
+    doc="Count all that matches, also beyond the lexical leg's limit, where its engine is in this process.",
+)
+_READ = ("cosine_leg", "rank_browse", "pinned")
 _SELECTED = "selected_"  # filters of this name drop what facets count nevertheless
 _OWN = ("withdrawn", "out_of_stock", "price")
 
 
-def counted(search: Search, outcome: Outcome, understood: Understood) -> Counts:
-    """Count what one search found.
+def counted(search: Search, outcome: Outcome, understood: Understood, request: int = 0) -> Counts:
+    """Count what one search of a batch found.
 
-    With words: the candidates of all legs that every filter but the selections' keeps. Without: everything that those filters keep,
+    With words: the candidates of all legs that every filter but the selections' keeps; where the lexical leg stopped at its limit, all
+    that it matches instead, so that ticking a value shows as many as its count said. Without: everything that those filters keep,
     read off the shelves, whatever the legs' limits are.
 
     Raises:
         BadInput: the outcome holds no candidates, as one that was loaded from a log.
     """
     asked = outcome.requests
-    chosen = selections_of(str(asked.column("selections")[0]))
+    chosen = selections_of(str(asked.column("selections")[request]))
     types = [path for path, _ in understood.types]
-    if str(asked.column("text")[0]) == BROWSE:
-        return _browsed(search, outcome, chosen, types)
+    if str(asked.column("text")[request]) == BROWSE:
+        return _browsed(search, asked.take(slice(request, request + 1)), chosen, types)
     merged = outcome.merged
     if merged is None:
         raise BadInput("the outcome holds no candidates; wanted one that Pipeline.run answered.")
-    masks = [m for name, m in outcome.kept.items() if not name.startswith(_SELECTED)]
-    rows = search.catalogue.rows(merged.ids[np.logical_and.reduce(masks)] if masks else merged.ids)
+    if stopped(outcome, request) and counts_all(search, asked):
+        return count(
+            search.facet_table, search.catalogue, _every(search, merged.of(request), asked, request), chosen, types=types
+        )
+    own = slice(int(merged.offsets[request]), int(merged.offsets[request + 1]))
+    masks = [m[own] for name, m in outcome.kept.items() if not name.startswith(_SELECTED)]
+    ids = merged.ids[own]
+    rows = search.catalogue.rows(ids[np.logical_and.reduce(masks)] if masks else ids)
     return count(search.facet_table, search.catalogue, rows[rows >= 0], chosen, types=types)
 
 
-def _browsed(search: Search, outcome: Outcome, chosen: Selections, types: list[str]) -> Counts:
+def _browsed(search: Search, asked: Requests, chosen: Selections, types: list[str]) -> Counts:
     table, catalogue, shelves = search.facet_table, search.catalogue, search.shelves
-    bounds = bounds_of(outcome.requests, 0)
-    others = _others(search, outcome.requests)
+    bounds = bounds_of(asked, 0)
+    others = _others(search, asked)
     plain = others is None and not chosen.in_stock and all(b != b for b in bounds)
     if plain and len(chosen.facets) <= 1:
         # The whole catalogue is counted once; one facet's selection leaves that count of its own values as it is.
@@ -109,8 +124,30 @@ def facets_of(search: Search, counts: Counts, understood: Understood) -> tuple[F
     return held[0]
 
 
-def stopped(outcome: Outcome) -> bool:
-    """True where the lexical leg stopped at its limit, so that there may be more than was counted."""
-    columns: Mapping[str, NDArray[np.float32]] = {} if outcome.merged is None else outcome.merged.columns
-    ranks = columns.get("rank_lexical")
-    return ranks is not None and int((~np.isnan(ranks)).sum()) >= int(LEXICAL_K.of(outcome.requests)[0])
+def counts_all(search: Search, requests: Requests) -> bool:
+    """Whether facets count what lies beyond the lexical leg's limit, too: where its engine is in this process, and it is wanted."""
+    return bool(DEEP.one(requests)) and search.words is not None
+
+
+def _every(search: Search, found: Candidates, requests: Requests, at: int) -> NDArray[np.int64]:
+    """Rows of all that one request matches and every filter but the selections' keeps; `found` are the candidates of its legs."""
+    one = requests.take(slice(at, at + 1))
+    deep = replace(one, overrides={**one.overrides, LEXICAL_K.name: np.array([int(LEXICAL_K.high)])})
+    assert search.words is not None
+    hits = search.words.fetch(deep, Context())
+    read = {n: found.columns[n] for n in _READ if n in found.columns}  # filters read no other column of a leg
+    every = merge([Candidates(hits.offsets, hits.ids), Candidates(found.offsets, found.ids, read)])
+    filters = [f for f in search.pipeline.filters if not f.name.startswith(_SELECTED) and not (f.idle and f.idle(one))]
+    masks = [f.keep(one, every, Context()) for f in filters]
+    rows = search.catalogue.rows(every.ids[np.logical_and.reduce(masks)] if masks else every.ids)
+    return rows[rows >= 0]
+
+
+def stopped(outcome: Outcome, request: int = 0) -> bool:
+    """True where the lexical leg stopped at its limit for a request of the batch, so that there may be more than was counted."""
+    merged = outcome.merged
+    ranks = None if merged is None else merged.columns.get("rank_lexical")
+    if merged is None or ranks is None:
+        return False
+    own = ranks[int(merged.offsets[request]) : int(merged.offsets[request + 1])]
+    return int((~np.isnan(own)).sum()) >= int(LEXICAL_K.of(outcome.requests)[request])

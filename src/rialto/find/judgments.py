@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.errors import BadInput, BadRow, NothingHere
+from rialto.errors import BadInput, BadRow
 from rialto.find.catalogue import Catalogue
+from rialto.find.grades import grades_of
+from rialto.find.judged_rows import JudgedRow, judged_rows, neighbours, query_texts
+from rialto.find.same_ids import Found, found, harmless
+from rialto.find.tables import Remarks
 from rialto.spine.evaluate import Judgments
 
 __all__ = ["Judged", "judged", "read_judgments", "read_queries"]
 
-_QUERY = ("query", "query_text", "search_term", "keywords", "query_id", "qid")
-_PRODUCT = ("product_id", "docid", "doc_id", "id", "product", "asin", "sku")
-_GRADE = ("grade", "rating", "relevance", "label", "gain", "final_rating")
+_FEW = 0.1  # share of queries with products judged not relevant, below which judges listed relevant ones alone
+_SHOWN = 3  # ids of each side in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +32,30 @@ class Judged:
             that a relevant one which cannot be found still counts against the ranking.
         unknown: Judged products that are not in the catalogue.
         repeated: Rows that judged a product of a query again; the last counts.
+        relevant_only: True where judges listed relevant products and next to no others.
+        notes: What was guessed, let pass or left out when the file was read, for people.
     """
 
     texts: tuple[str, ...]
     judgments: Judgments
     unknown: int = 0
     repeated: int = 0
+    relevant_only: bool = False
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
 
     @property
     def spread(self) -> NDArray[np.bool_]:
-        """Queries whose judged grades are not all alike, shape (queries,): where all are, every order is as good."""
+        """Queries that can be measured, shape (queries,): their judged grades are not all alike, where every order is as good.
+
+        Where judges listed relevant products alone, every query with one of them: what nobody judged counts as not relevant.
+        """
         j = self.judgments
         parts = (j.grades[a:b] for a, b in zip(j.offsets[:-1], j.offsets[1:]))
+        if self.relevant_only:
+            return np.array([len(p) > 0 and float(p.max()) > 0.0 for p in parts], dtype=np.bool_)
         return np.array([len(p) > 0 and float(p.min()) < float(p.max()) for p in parts], dtype=np.bool_)
 
     def take(self, queries: NDArray[np.int64]) -> Judged:
@@ -56,7 +65,7 @@ class Judged:
         rows = np.concatenate([np.zeros(0, dtype=np.int64), *parts])
         offsets = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
         texts = tuple(self.texts[q] for q in queries.tolist())
-        return Judged(texts, Judgments(offsets, j.ids[rows], j.grades[rows]), self.unknown, self.repeated)
+        return replace(self, texts=texts, judgments=Judgments(offsets, j.ids[rows], j.grades[rows]))
 
 
 def judged(catalogue: Catalogue, rows: Iterable[tuple[str, str, float]]) -> Judged:
@@ -72,106 +81,125 @@ def judged(catalogue: Catalogue, rows: Iterable[tuple[str, str, float]]) -> Judg
         >>> j.texts, j.judgments.ids.tolist(), j.judgments.grades.tolist(), j.unknown, j.repeated
         (('lamp',), [0, -1], [3.0, 1.0], 1, 1)
     """
-    found: dict[str, dict[int, float]] = {}
+    held = list(rows)
+    return _judged(catalogue, held, found(catalogue, {p for _, p, _ in held}))
+
+
+def _judged(catalogue: Catalogue, rows: Iterable[tuple[str, str, float]], known: Found) -> Judged:
+    made: dict[str, dict[int, float]] = {}
     unknown: dict[str, int] = {}
     repeated = 0
     for text, product, grade in rows:
-        row = catalogue.row_of_id.get(product)
+        row = known.rows.get(product)
         number = unknown.setdefault(product, -1 - len(unknown)) if row is None else int(catalogue.numbers[row])
-        grades = found.setdefault(" ".join(text.split()), {})
+        grades = made.setdefault(" ".join(text.split()), {})
         repeated += number in grades
         grades[number] = grade
-    query = np.repeat(np.arange(len(found)), [len(g) for g in found.values()])
-    ids = [i for g in found.values() for i in g]
-    grades_flat = [x for g in found.values() for x in g.values()]
-    return Judged(
-        tuple(found), Judgments.of(query=query, ids=ids, grades=grades_flat, queries=len(found)), len(unknown), repeated
-    )
+    query = np.repeat(np.arange(len(made)), [len(g) for g in made.values()])
+    ids = [i for g in made.values() for i in g]
+    flat = [x for g in made.values() for x in g.values()]
+    judgments = Judgments.of(query=query, ids=ids, grades=flat, queries=len(made))
+    some = [g for g in made.values() if max(g.values()) > 0]
+    only = bool(some) and sum(min(g.values()) <= 0 for g in some) < _FEW * len(some)
+    return Judged(tuple(made), judgments, len(unknown), repeated, only)
 
 
 def read_judgments(path: str, catalogue: Catalogue, *, queries: str = "") -> Judged:
-    """Read judgments.
+    """Read judgments; a row that cannot be read is left out and counted.
 
     Args:
-        path: CSV or TSV with headings (`query`, `product_id`, `grade`, and what others call them), or TREC qrels
-            (`query-id 0 product-id grade` a line, where no heading is known). `.gz` is unpacked.
-        queries: CSV that gives the texts of query ids (`query_id,query`); needed where `path` holds ids.
+        path: A table (CSV, TSV, Parquet, JSON lines) with headings (`query`, `product_id`, `grade`, and what others call them), or TREC
+            qrels (`query-id 0 product-id grade` a line). Grades as `rialto.find.grades.grades_of` reads them. `.gz` is unpacked.
+        queries: File that gives the texts of query ids (`query_id,query`), where `path` holds ids; "" = one beside `path` that does.
 
     Raises:
         NothingHere: there is no such file.
-        BadRow: a grade is no number, is negative, or a column is empty.
-        BadInput: headings are not known, or query ids have no text.
+        BadRow: more than half of the rows cannot be read; the first is named.
+        BadInput: columns cannot be told, most query ids have no text, or no judged product is in the catalogue.
     """
-    lines = _lines(path)
-    if not lines:
-        raise BadInput(f"{path} is empty; wanted judgments, a line each.")
-    delimiter = "\t" if "\t" in lines[0] else ","
-    heading = [h.strip().lower() for h in next(csv.reader([lines[0]], delimiter=delimiter))]
-    names = [next((n for n in known if n in heading), "") for known in (_QUERY, _PRODUCT, _GRADE)]
-    if all(names):
-        rows = _table(lines, delimiter, names, heading)
-        by_id = names[0] in ("query_id", "qid")
-    elif len(lines[0].split()) == 4 and not any(names):
-        rows, by_id = _qrels(lines), True
-    else:
-        raise BadInput(f"{path} begins {lines[0][:80]!r}; wanted headings query,product_id,grade, or TREC qrels lines.")
-    if not by_id:
-        return judged(catalogue, rows)
-    texts = read_queries(queries) if queries else {}
-    held = list(rows)
-    absent = sorted({q for q, _, _ in held if q not in texts})
-    if absent:
-        raise BadInput(f"{path} names queries by id, and {absent[:5]} have no text; give the CSV of query_id,query.")
-    return judged(catalogue, ((texts[q], p, g) for q, p, g in held))
+    remarks = Remarks()
+    written = judged_rows(path, remarks)
+    texts = query_texts(queries, remarks) if queries else {}
+    named = {q for _, q, _, _ in written.rows if q}
+    by_id = written.by_id if written.by_id is not None else bool(texts)
+    if (by_id or written.by_id is None) and not queries:
+        texts = neighbours(path, named, remarks)
+        by_id = by_id or bool(texts)
+    rows = _graded(written.rows, remarks)
+    if by_id:
+        rows = _spoken(path, rows, texts, remarks)
+    known = found(catalogue, {p for _, p, _ in rows})
+    _tell_ids(path, catalogue, rows, known, remarks)
+    made = _judged(catalogue, rows, known)
+    if made.relevant_only:
+        remarks.note(
+            "nearly all that was judged is relevant: what nobody judged counts as not relevant, and all queries are measured"
+        )
+    if made.repeated:
+        remarks.note(f"{made.repeated:,} rows judge a product of a query again; the last counts")
+    return replace(made, notes=remarks.lines)
 
 
 def read_queries(path: str) -> Mapping[str, str]:
-    """Query id -> text, from a CSV with headings query_id and query; `BadInput` where they are not there."""
-    rows = list(csv.DictReader(_lines(path)))
-    columns = list(rows[0]) if rows else []
-    name = next((n for n in ("query_id", "qid", "id") if n in columns), "")
-    text = next((n for n in ("query", "query_text", "text") if n in columns), "")
-    if not (name and text):
-        raise BadInput(f"{path} has columns {columns}; wanted query_id and query.")
-    return {row[name]: row[text] for row in rows}
+    """Query id -> text, from a table with headings query_id and query; `BadInput` where they are not there."""
+    return query_texts(path, Remarks())
 
 
-def _lines(path: str) -> list[str]:
-    try:
-        with fsspec.open(path, "rb", compression="infer") as stream:
-            body = cast("bytes", cast("Any", stream).read())
-    except FileNotFoundError:
-        raise NothingHere(f"there is no file {path}.") from None
-    try:
-        return [line for line in body.decode("utf-8-sig").replace("\r", "").split("\n") if line]
-    except UnicodeDecodeError as e:
-        raise BadInput(f"{path} is not UTF-8: {e}.") from None
+def _graded(rows: Sequence[JudgedRow], remarks: Remarks) -> list[tuple[str, str, float]]:
+    """Rows with their grades as numbers; those that lack something are left out."""
+    grades = grades_of([g for _, _, _, g in rows], remarks) if any(g for _, _, _, g in rows) else [None] * len(rows)
+    out: list[tuple[str, str, float]] = []
+    bad: list[BadRow] = []
+    for (number, query, product, written), grade in zip(rows, grades):
+        if not query or not product:
+            bad.append(BadRow(number, "product" if query else "query", "", "text that is not empty"))
+        elif grade is None:
+            bad.append(BadRow(number, "grade", written, "a number, 0 = not relevant, or a word of a known scale"))
+        else:
+            out.append((query, product, grade))
+    if 2 * len(bad) > len(rows):
+        raise bad[0]
+    if bad:
+        remarks.note(f"{len(bad):,} rows were left out; {bad[0]}")
+    return out
 
 
-def _table(lines: list[str], delimiter: str, names: list[str], heading: list[str]) -> Iterator[tuple[str, str, float]]:
-    where = [heading.index(n) for n in names]
-    for number, cells in enumerate(csv.reader(lines[1:], delimiter=delimiter), start=1):
-        if cells:
-            got = [cells[w].strip() if w < len(cells) else "" for w in where]
-            yield _checked(number, dict(zip(("query", "product", "grade"), got)))
+def _spoken(
+    path: str, rows: list[tuple[str, str, float]], texts: Mapping[str, str], remarks: Remarks
+) -> list[tuple[str, str, float]]:
+    """Rows with their queries' texts in the place of their ids."""
+    alike = {harmless(i): t for i, t in texts.items()}
+    of = {q: texts.get(q) or alike.get(harmless(q)) for q in dict.fromkeys(q for q, _, _ in rows)}
+    absent = sorted(q for q, t in of.items() if t is None)
+    if 2 * len(absent) > len(of):
+        raise BadInput(
+            f"{path} names queries by id, and {absent[:5]} have no text; give the table of query_id,query with --queries."
+        )
+    if absent:
+        remarks.note(f"{len(absent):,} of {len(of):,} queries have no text and were left out", absent[0])
+    return [(t, p, g) for q, p, g in rows if (t := of[q]) is not None]
 
 
-def _qrels(lines: list[str]) -> Iterator[tuple[str, str, float]]:
-    for number, line in enumerate(lines, start=1):
-        cells = line.split()
-        if cells:
-            got = [cells[0], cells[2] if len(cells) == 4 else "", cells[-1]]
-            yield _checked(number, dict(zip(("query", "product", "grade"), got)))
-
-
-def _checked(number: int, cells: Mapping[str, str]) -> tuple[str, str, float]:
-    for name in ("query", "product"):
-        if not cells[name]:
-            raise BadRow(number, name, cells[name], "text that is not empty")
-    try:
-        grade = float(cells["grade"])
-    except ValueError:
-        grade = -1.0
-    if not 0.0 <= grade <= 1000.0:
-        raise BadRow(number, "grade", cells["grade"], "a number from 0 to 1000, 0 = not relevant")
-    return cells["query"], cells["product"], grade
+def _tell_ids(path: str, c: Catalogue, rows: list[tuple[str, str, float]], known: Found, remarks: Remarks) -> None:
+    """Say how many of the judged products are in the catalogue; `BadInput` where none is."""
+    products = list(dict.fromkeys(p for _, p, _ in rows))
+    absent = [p for p in products if p not in known.rows]
+    here, there = (", ".join(repr(str(i)) for i in ids[:_SHOWN]) for ids in (absent or products, c.ids.tolist()))
+    if products and len(absent) == len(products):
+        raise BadInput(
+            f"{path}: none of the {len(products):,} judged products is in the catalogue of {len(c):,}: judgments say {here}, the catalogue "
+            f"{there}. Wanted the same ids: name the catalogue's column of them in a mapping (--mapping), or give the right files."
+        )
+    if known.by_name:
+        remarks.note(
+            "judged products were found by the codes among the products' names, not by ids; a mapping may name the id column"
+        )
+    if known.alike:
+        remarks.note(f"{known.alike:,} judged products were found by ids that differ in case, leading zeros, blanks or a .0")
+    if absent:
+        share = len(absent) / len(products)
+        loud = "MOST JUDGED PRODUCTS ARE NOT IN THE CATALOGUE: " if share > 0.5 else ""
+        remarks.note(
+            f"{loud}{len(absent):,} of {len(products):,} judged products ({share:.1%}) are not in the catalogue and count against the "
+            f"ranking: judgments say {here}, the catalogue {there}"
+        )

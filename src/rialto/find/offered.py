@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from rialto.find.catalogue import Catalogue
 from rialto.find.rules import Compiled
 from rialto.find.suggest import Suggester
+from rialto.find.suggest.ranking import Ranking
 
 if TYPE_CHECKING:
     from rialto.find.pipeline import Search
@@ -25,12 +27,20 @@ class Typing:
     Args:
         catalogue: The products.
         queries: Past queries and how often each was asked.
+        ranking: What ranks; as it ships where None.
     """
 
-    def __init__(self, catalogue: Catalogue, queries: Mapping[str, float] | None) -> None:
+    def __init__(self, catalogue: Catalogue, queries: Mapping[str, float] | None, ranking: Ranking | None = None) -> None:
         self._of: tuple[Catalogue, Mapping[str, float] | None] | None = (catalogue, queries)
         self._made: Suggester | None = None
-        self._lock = Lock()
+        self.ranking, self._lock = ranking or Ranking(), Lock()
+
+    def ranked_by(self, ranking: Ranking) -> Typing:
+        """The same lines under another ranking: O(1) where they are made."""
+        other = copy(self)
+        other.ranking, other._lock = ranking, Lock()
+        other._made = self._made.ranked_by(ranking) if self._made is not None else None
+        return other
 
     @property
     def made(self) -> bool:
@@ -43,7 +53,7 @@ class Typing:
         if self._made is None:
             with self._lock:
                 if self._of is not None:
-                    self._made, self._of = Suggester(*self._of), None
+                    self._made, self._of = Suggester(*self._of, ranking=self.ranking), None
         assert self._made is not None
         return self._made
 

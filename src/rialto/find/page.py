@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import monotonic
 from typing import Any, TypedDict, Unpack
 
@@ -12,26 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput, NothingHere
+from rialto.find.asking import batch, read
 from rialto.find.decide import SIZE
 from rialto.find.facets import Counts, check_selections, facet_values
-from rialto.find.found import counted, facets_of, stopped
+from rialto.find.found import counted, counts_all, facets_of, stopped
 from rialto.find.offered import Offered, Typing
 from rialto.find.pipeline import FUSION_KEEP, Search
 from rialto.find.query import Understood
-from rialto.find.records import FacetValue, Result, SearchPage, Selections
-from rialto.find.retrieve import BROWSE_K
+from rialto.find.records import BROWSE, FacetValue, Result, SearchPage, Selections
+from rialto.find.retrieve import BROWSE_K, LEXICAL_K
 from rialto.find.rules import effects
 from rialto.find.shelves import SORTS
 from rialto.find.suggest import Suggestion
+from rialto.find.suggest.ranking import Ranking
 from rialto.records import hash64
 from rialto.spine.explain import Fate
 from rialto.spine.explain import explain as fates_of
 from rialto.spine.params import Value
 from rialto.spine.pipeline import Outcome
 
-__all__ = ["Pages", "answer", "explained"]
+__all__ = ["Alike", "Asked", "Pages", "answer", "answers", "explained", "loose_id", "loosened"]
 
 _MOST = 100  # results of one page
+_READINGS = 4  # looser readings that are tried
 _VARIANTS = 4  # candidates of one result, about, on a page without words
 _AHEAD = 100  # results beyond a page's end, so that the next one is known to be there
 
@@ -42,11 +45,12 @@ class Pages:
     Args:
         search: An indexed search.
         queries: Past queries and how often each was asked, for suggestions.
+        ranking: How suggestions are ranked; as it ships where None.
     """
 
-    def __init__(self, search: Search, queries: Mapping[str, float] | None = None) -> None:
+    def __init__(self, search: Search, queries: Mapping[str, float] | None = None, ranking: Ranking | None = None) -> None:
         self.search, self._queries = search, queries
-        self.typing, self._offered = Typing(search.catalogue, queries), Offered()
+        self.typing, self._offered = Typing(search.catalogue, queries, ranking), Offered()
 
     def moved(self, search: Search) -> Pages:
         """The same pages over a search after a change of some products or rules.
@@ -58,9 +62,20 @@ class Pages:
         other.search, other._offered = search, Offered()
         return other
 
-    def anew(self, search: Search) -> Pages:
-        """Pages over a search of a new index, with suggestions of its own, which are made before this returns."""
-        made = Pages(search, self._queries)
+    def ranked_by(self, ranking: Ranking) -> Pages:
+        """The same pages with suggestions ranked otherwise; these very pages where they are ranked like that."""
+        if ranking.version == self.typing.ranking.version:
+            return self
+        other = copy(self)
+        other.typing, other._offered = self.typing.ranked_by(ranking), Offered()
+        return other
+
+    def anew(self, search: Search, queries: Mapping[str, float] | None = None) -> Pages:
+        """Pages over a search of a new index, with suggestions of its own, which are made before this returns.
+
+        `queries` are the past queries as they are known by now; those known before where None.
+        """
+        made = Pages(search, self._queries if queries is None else queries, self.typing.ranking)
         made.ready()
         return made
 
@@ -70,6 +85,9 @@ class Pages:
 
     def page(self, text: str, *, watch: Callable[[Outcome], object] | None = None, **asked: Unpack[Asked]) -> SearchPage:
         """Answer one query with a page; `watch` is given the outcome behind it, for the decision log.
+
+        Where nothing is found, the query is searched for without its least telling conditions, and the page says so, see `loosened`;
+        that is another outcome, under an id of its own.
 
         Args:
             text: What was typed; "" browses what is selected.
@@ -81,11 +99,27 @@ class Pages:
         page, outcome = answer(self.search, text, **asked)
         if watch is not None:
             watch(outcome)
-        return page
+        if page.total:
+            return page
+        asked["request_id"] = loose_id(page.request_id)
+        loose = loosened(self.search, text, **asked)
+        if loose is not None and watch is not None:
+            watch(loose[1])
+        return page if loose is None else loose[0]
 
     def answer(self, text: str, **asked: Unpack[Asked]) -> tuple[SearchPage, Outcome]:
         """As `page`, with the outcome behind it."""
         return answer(self.search, text, **asked)
+
+    def loosened(self, text: str, **asked: Unpack[Asked]) -> tuple[SearchPage, Outcome] | None:
+        """A page for a query that found nothing, without its least telling conditions; see `rialto.find.page.loosened`."""
+        return loosened(self.search, text, **asked)
+
+    def answers(
+        self, texts: Sequence[str], request_ids: Sequence[int], **asked: Unpack[Alike]
+    ) -> tuple[list[SearchPage], Outcome]:
+        """Pages of several queries that ask for the same in other words, and the outcome of all; see `rialto.find.page.answers`."""
+        return answers(self.search, texts, request_ids, **asked)
 
     def explain(self, text: str, product_id: str, *, selections: Selections | None = None) -> Mapping[str, Any]:
         """What became of one product for one query; see `explained`."""
@@ -102,14 +136,14 @@ class Pages:
         return self._offered.of(self.search, self.typing, time_s).complete(prefix, limit=limit)
 
 
-class Asked(TypedDict, total=False):
-    """What may be said beside a query's text.
+class Alike(TypedDict, total=False):
+    """What may be said beside queries' texts.
 
     `selections`: what is ticked. `page`: from 1; past the end it is empty. `size`: results a page, 1 to 100. `sort`: one of
     `rialto.find.shelves.SORTS`. `explain`: True adds a row a candidate. `price_bounds`: False takes "under $50" for words, which
     is how a shopper undoes that rewrite. `undo`: ids of rewrites that are not to be made, "all" for every one. `shopper`: pseudonym of
-    who asks; "" = nobody. `request_id`: joins what follows to this answer; made of text and time where None.
-    `time_s`, `seed`, `deadline_s`, `clock`, `params`: as in `Search.search`.
+    who asks; "" = nobody. `segments`: audiences that they belong to, for rules that are for some. `time_s`,
+    `seed`, `deadline_s`, `clock`, `params`: as in `Search.search`.
     """
 
     selections: Selections | None
@@ -120,7 +154,7 @@ class Asked(TypedDict, total=False):
     price_bounds: bool
     undo: Collection[str]
     shopper: str
-    request_id: int | None
+    segments: Collection[str]
     time_s: float
     seed: int
     deadline_s: float
@@ -128,40 +162,106 @@ class Asked(TypedDict, total=False):
     params: Mapping[str, Value] | None
 
 
-def answer(
-    search: Search,
-    text: str,
-    *,
-    selections: Selections | None = None,
-    page: int = 1,
-    size: int = 24,
-    sort: str = "relevance",
-    explain: bool = False,
-    price_bounds: bool = True,
-    undo: Collection[str] = (),
-    shopper: str = "",
-    request_id: int | None = None,
-    time_s: float = 0.0,
-    seed: int = 0,
-    deadline_s: float = float("inf"),
-    clock: Callable[[], float] = monotonic,
-    params: Mapping[str, Value] | None = None,
-) -> tuple[SearchPage, Outcome]:
-    """Answer one query with a page, and the outcome behind it for the decision log; arguments as in `Search.page`."""
+class Asked(Alike, total=False):
+    """As `Alike`. `request_id`: joins what follows to this answer; made of text and time where None."""
+
+    request_id: int | None
+
+
+def answer(search: Search, text: str, **asked: Unpack[Asked]) -> tuple[SearchPage, Outcome]:
+    """Answer one query with a page, and the outcome behind it for the decision log; arguments as in `Pages.page`."""
+    pages, outcome = _served(search, _read(search, [text], asked), [_number(text, asked)], asked)
+    return pages[0], outcome
+
+
+def answers(
+    search: Search, texts: Sequence[str], request_ids: Sequence[int], **asked: Unpack[Alike]
+) -> tuple[list[SearchPage], Outcome]:
+    """Answer queries that ask for the same in other words, all at once: each page is as if it had been asked for alone.
+
+    Args:
+        texts: What was typed, one a page.
+        request_ids: An id for each, different ones.
+        asked: As in `Alike`.
+
+    Returns:
+        The pages, and the outcome of the batch. Their `took_ms` is what the batch took for each step.
+
+    Raises:
+        BadInput: As in `Pages.page`.
+
+    Cost:
+        Sixteen pages cost about half of sixteen times one, as much of a page is the same steps once more.
+    """
+    return _served(search, _read(search, texts, asked), request_ids, asked)
+
+
+def loosened(search: Search, text: str, **asked: Unpack[Asked]) -> tuple[SearchPage, Outcome] | None:
+    """A page for a query that found nothing, without the conditions that tell least: the strictest reading that finds something.
+
+    The page's rewrites say what was left out, kind `relax`; where one of them is undone, nothing is left out.
+
+    Returns:
+        The page and the outcome behind it; None where something is ticked, where the shopper undid it, or nothing is found anyway.
+
+    Cost:
+        A search for each reading, four at most.
+    """
+    reader, undo = search.fittings.reader, asked.get("undo", ())
+    chosen = asked.get("selections") or Selections()
+    ticked = chosen.facets or chosen.in_stock
+    if reader is None or ticked or not text.strip() or any(u == "all" or u.startswith("relax:") for u in undo):
+        return None
+    understood = _read(search, [text], asked)[0]
+    for loose in reader.relaxations(replace(understood, without=()))[:_READINGS]:
+        loose = replace(loose, without=understood.without)  # what must not be there is never shown instead
+        pages, outcome = _served(search, [loose], [_number(text, asked)], asked)
+        if pages[0].total:
+            return pages[0], outcome
+    return None
+
+
+def _read(search: Search, texts: Sequence[str], asked: Alike) -> list[Understood]:
+    undo, bounds = asked.get("undo", ()), asked.get("price_bounds", True)
+    return [read(search.fittings.reader, text, undo=undo, price_bounds=bounds) for text in texts]
+
+
+def _number(text: str, asked: Asked) -> int:
+    """The id of a request: as it was given, or made of text and time."""
+    given = asked.get("request_id")
+    return hash64(f"{text}|{asked.get('time_s', 0.0)!r}|{asked.get('seed', 0)}") if given is None else given
+
+
+def loose_id(request_id: int) -> int:
+    """The id of the looser search that follows one that found nothing."""
+    return hash64(f"relaxed|{request_id}") >> 1
+
+
+def _served(
+    search: Search, understood: Sequence[Understood], numbers: Sequence[int], asked: Alike
+) -> tuple[list[SearchPage], Outcome]:
+    page, size, sort = asked.get("page", 1), asked.get("size", 24), asked.get("sort", "relevance")
     if page < 1 or not 1 <= size <= _MOST or sort not in SORTS:
         raise BadInput(
             f"page {page}, size {size}, sort {sort!r}; wanted page >= 1, size 1 to {_MOST}, sort of {', '.join(SORTS)}."
         )
-    check_selections(search.facet_table, selections or Selections())
+    chosen, clock, explain = asked.get("selections") or Selections(), asked.get("clock", monotonic), asked.get("explain", False)
+    check_selections(search.facet_table, chosen)
     start = clock()
-    number = hash64(f"{text}|{time_s!r}|{seed}") if request_id is None else request_id
-    requests, read = search.requests(
-        [text], selections=[selections or Selections()], sort=sort, ids=np.array([number], dtype=np.uint64), time_s=time_s,
-        params={**_reach(page * size, browse=not text.strip()), **(params or {}), "find.decide.size": min(page * size, int(SIZE.high))},
-        price_bounds=price_bounds, undo=undo, shopper=shopper,
+    reach = _reach(page * size, browse=any(u.text == BROWSE for u in understood))
+    requests = batch(
+        understood, selections=[chosen] * len(understood), sort=sort, shopper=asked.get("shopper", ""),
+        segments=asked.get("segments", ()), ids=np.array(numbers, dtype=np.uint64), time_s=asked.get("time_s", 0.0),
+        params={**reach, **(asked.get("params") or {}), "find.decide.size": min(page * size, int(SIZE.high))},
     )  # fmt: skip
-    outcome = search.pipeline.run(requests, seed=seed, deadline_s=deadline_s, clock=clock, explain=explain)
-    return _page(search, outcome, read[0], page=page, size=size, explain=explain, started_s=start, clock=clock), outcome
+    outcome = search.pipeline.run(
+        requests, seed=asked.get("seed", 0), deadline_s=asked.get("deadline_s", float("inf")), clock=clock, explain=explain
+    )
+    pages = [
+        _page(search, outcome, row, one, page=page, size=size, explain=explain, started_s=start, clock=clock)
+        for row, one in enumerate(understood)
+    ]
+    return pages, outcome
 
 
 def _reach(results: int, *, browse: bool) -> dict[str, Value]:
@@ -201,7 +301,7 @@ def values(
     bounds = asked.get("price_bounds", True)
     requests, read = search.requests(
         [text], selections=[selections], params=params, price_bounds=bounds, undo=asked.get("undo", ()),
-        time_s=asked.get("time_s", 0.0),
+        time_s=asked.get("time_s", 0.0), segments=asked.get("segments", ()),
     )  # fmt: skip
     outcome = search.pipeline.run(requests, seed=asked.get("seed", 0), deadline_s=asked.get("deadline_s", float("inf")))
     return facet_values(counted(search, outcome, read[0]), facet, contains, limit=limit)
@@ -222,32 +322,33 @@ def explained(
 
 
 def _page(
-    search: Search, outcome: Outcome, understood: Understood, *, page: int, size: int, explain: bool, started_s: float,
+    search: Search, outcome: Outcome, row: int, understood: Understood, *, page: int, size: int, explain: bool, started_s: float,
     clock: Callable[[], float],
 ) -> SearchPage:  # fmt: skip
     catalogue, asked, rules = search.catalogue, outcome.requests, search.fittings.rules
     before = clock()
-    counts = counted(search, outcome, understood)
+    counts = counted(search, outcome, understood, row)
     shown = facets_of(search, counts, understood)
     times = {s.name: s.seconds * 1000.0 for s in outcome.trace.steps} | {"facets": (clock() - before) * 1000.0}
+    own = slice(int(outcome.ranked.offsets[row]), int(outcome.ranked.offsets[row + 1]))
     return SearchPage(
-        text=str(asked.column("asked")[0]),
-        understood=str(asked.column("text")[0]),
-        request_id=int(asked.ids[0]),
-        results=_results(search, outcome, counts, page, size),
+        text=str(asked.column("asked")[row]),
+        understood=str(asked.column("text")[row]),
+        request_id=int(asked.ids[row]),
+        results=_results(search, outcome, row, counts, page, size),
         facets=shown,
-        rewrites=understood.rewrites,
+        rewrites=(*understood.rewrites, *understood.synonyms),
         total=counts.found,
-        total_exact=not stopped(outcome),
-        reachable=_different(catalogue.group_code[np.maximum(catalogue.rows(outcome.ranked.ids), 0)]),
+        total_exact=not stopped(outcome, row) or (counts_all(search, asked) and counts.found < LEXICAL_K.high),
+        reachable=_different(catalogue.group_code[np.maximum(catalogue.rows(outcome.ranked.ids[own]), 0)]),
         page=page,
         size=size,
-        sort=str(asked.column("sort")[0]),
+        sort=str(asked.column("sort")[row]),
         took_ms=times | {"total": (clock() - started_s) * 1000.0},
         fallbacks=outcome.trace.fallbacks,
-        explain=tuple(_row(search, f) for f in fates_of(outcome)) if explain else (),
-        redirect=rules.redirect(asked) if rules else "",
-        rules=effects(rules, outcome) if rules else (),
+        explain=tuple(_row(search, f) for f in fates_of(outcome, row)) if explain else (),
+        redirect=rules.redirect(asked, row) if rules else "",
+        rules=effects(rules, outcome, row) if rules else (),
     )
 
 
@@ -257,11 +358,12 @@ def _different(codes: NDArray[Any]) -> int:
     return int((ordered[1:] != ordered[:-1]).sum()) + 1 if len(codes) else 0
 
 
-def _results(search: Search, outcome: Outcome, counts: Counts, page: int, size: int) -> tuple[Result, ...]:
+def _results(search: Search, outcome: Outcome, row: int, counts: Counts, page: int, size: int) -> tuple[Result, ...]:
     d, first = outcome.decisions, (page - 1) * size
-    shown = d.ids[first : page * size]
+    start, end = int(d.offsets[row]), int(d.offsets[row + 1])
+    shown = d.ids[start:end][first : page * size]
     alike = counts.variants(search.catalogue.rows(shown)).tolist()
-    scores = d.scores[first : page * size].tolist()
+    scores = d.scores[start:end][first : page * size].tolist()
     return tuple(
         Result(search.product(number), first + at, score, variants)
         for at, (number, score, variants) in enumerate(zip(shown.tolist(), scores, alike), start=1)

@@ -17,8 +17,9 @@ from rialto.errors import BadInput
 from rialto.find.asking import batch, read
 from rialto.find.behaviour import BEHAVIOUR, Behaviour, behaviour_features, behaviour_leg, clicks_bonus
 from rialto.find.belong import good_enough
+from rialto.find.cards import check_inputs, share_of_card, tuning_of
 from rialto.find.catalogue import Catalogue
-from rialto.find.cross import CROSS_DEPTH, Pace, blended, cross_features
+from rialto.find.cross import CROSS_DEPTH, Pace, blended, cross_features, in_place
 from rialto.find.decide import decider, sort_phase
 from rialto.find.facets import FacetTable
 from rialto.find.features import FEATURES, Knowledge, features, first
@@ -41,7 +42,7 @@ from rialto.records import Candidates, Context, Requests, hash64
 from rialto.spine.features import matrix, unknown
 from rialto.spine.params import Param, Value
 from rialto.spine.pipeline import Outcome, Pipeline
-from rialto.spine.rank import Phase, behind, previous_score
+from rialto.spine.rank import Phase, previous_score
 from rialto.spine.retrieve import Source
 
 __all__ = ["RANKER", "TREES_DEPTH", "Search", "build"]
@@ -53,6 +54,7 @@ FUSION = Param(
 FUSION_KEEP = Param("find.rank.fusion_keep", 400, low=1, high=10_000, unit="candidates", doc="Candidates that pages can reach.")
 TREES_DEPTH = Param("find.rank.trees_depth", 100, low=1, high=10_000, unit="candidates", doc="Candidates that the trees order.")
 _READING_S = 0.045  # most seconds that the cross-encoder reads for one batch; what it did not come to keeps its place behind
+_LEG = 0.6  # of a search's time that a server's leg may take: what is left is enough to rank what the other legs found
 _CHUNK = 2048  # products that are given to an engine at a time
 _KEPT = 8192  # products kept as people read them, about 2 kB each
 
@@ -68,6 +70,7 @@ def build(
     encoder_name: str = "",
     ranker: str = RANKER,
     behaviour: Behaviour | None = None,
+    aside: Collection[str] = (),
 ) -> Search:
     """Wire a search over engines.
 
@@ -80,13 +83,15 @@ def build(
         encoder_name: Name and version of the encoder, pinned in every decision.
         ranker: Name of the ranker among the models: every catalogue has its own.
         behaviour: What shoppers did; `Search.fitted` changes it.
+        aside: Legs, `lexical` and `vector`, whose engine is a server: they run side by side, and what they do not answer within a
+            share of a search's time is searched for without them.
 
     Raises:
         BadInput: an encoder without a vector index, or the other way round.
     """
     if (vectors is None) != (encode is None):
         raise BadInput("a vector leg needs both an index and an encoder; give vectors and encode, or neither.")
-    made = Search(catalogue, text, vectors, encode, models, units, (encoder_name, ranker))
+    made = Search(catalogue, text, vectors, encode, models, units, (encoder_name, ranker), aside)
     return made if behaviour is None else made.fitted(behaviour=behaviour)
 
 
@@ -102,10 +107,12 @@ class Search:
         models: Models | None,
         units: NDArray[np.float32] | None,
         names: tuple[str, str],
+        aside: Collection[str] = (),
     ) -> None:
         self.catalogue, self._text, self._vectors, self._encode, self._models = catalogue, text, vectors, encode, models
         self._query_vectors = QueryVectors(encode) if encode else None
         self._encoder_name, self.ranker = names
+        self._aside = aside
         self._units = units
         self._given: tuple[str, ModelCard] | None = None
         self._pace = Pace()  # of reading on this machine: it outlives what is refitted
@@ -158,16 +165,17 @@ class Search:
         """Wire the pipeline again with the ranker that is live now; a promotion is served from here on."""
         live = self._given or (self._models.live(self.ranker) if self._models else None)
         if live is not None:
-            _check_inputs(live[1], self.inputs)
-            self.weights, self.fusion = _tuning_of(live[1])
+            check_inputs(live[1], self.inputs)
+            self.weights, self.fusion = tuning_of(live[1])
         vectors = self._query_vectors if self._units is not None else None
         if self._stale():
             self.knowledge = Knowledge.of(self.catalogue, vectors=vectors, units=self._units)
         self.knowledge = replace(self.knowledge, weights=self.weights)
-        c, fusion, fitted = self.catalogue, self.fusion, self.fittings
+        c, fusion, fitted, words = self.catalogue, self.fusion, self.fittings, lexical(self._text, self.catalogue)
+        self.words = None if words.name in self._aside else words
         self.bare = Pipeline(
             name="find",
-            sources=[lexical(self._text, c), *self._vector_leg(), *self._behaviour_leg(), browse(c, self.shelves)],
+            sources=[self._beside(words), *self._vector_leg(), *self._behaviour_leg(), browse(c, self.shelves)],
             filters=[*filters(c), without(c), good_enough(self.knowledge)],
             features=[first(self.knowledge)],
             phases=[
@@ -184,6 +192,7 @@ class Search:
                 "tuning": self.tuning,
                 self.ranker: live[0] if live else "",
                 "cross": fitted.cross_version,
+                "synonyms": fitted.reader.own if fitted.reader else "",
                 "behaviour": fitted.behaviour.version if fitted.behaviour else "",
             },
         )
@@ -199,8 +208,7 @@ class Search:
     def fitted(self, **parts: Any) -> Search:
         """The same search over the same engines with other `Fittings`, by name; cheap."""
         other = copy(self)
-        other.fittings = replace(self.fittings, **parts)
-        other.refresh()
+        other.refit(**parts)
         return other
 
     def refit(self, **parts: Any) -> None:
@@ -231,6 +239,7 @@ class Search:
         price_bounds: bool = True,
         undo: Collection[str] = (),
         shopper: str = "",
+        segments: Collection[str] = (),
     ) -> tuple[Requests, list[Understood]]:
         """Queries as a batch, and what was understood of each.
 
@@ -242,6 +251,7 @@ class Search:
             price_bounds: False takes "under $50" for words.
             undo: Ids of rewrites that are not to be made; "all" makes none.
             shopper: Pseudonym of who asks, for what is known of them; "" = nobody.
+            segments: Audiences that they belong to, which rules may be for.
 
         Raises:
             BadInput: lengths differ, or `texts` is one string.
@@ -249,7 +259,16 @@ class Search:
         if isinstance(texts, str):
             raise BadInput(f"texts is {texts!r:.60}; wanted a list of queries, one a request.")
         understood = [read(self.fittings.reader, t, undo=undo, price_bounds=price_bounds) for t in texts]
-        asked = batch(understood, selections=selections, sort=sort, shopper=shopper, ids=ids, time_s=time_s, params=params)
+        asked = batch(
+            understood,
+            selections=selections,
+            sort=sort,
+            shopper=shopper,
+            segments=segments,
+            ids=ids,
+            time_s=time_s,
+            params=params,
+        )
         return asked, understood
 
     def search(
@@ -315,7 +334,11 @@ class Search:
     def _vector_leg(self) -> list[Source]:
         if self._vectors is None or self._query_vectors is None:
             return []
-        return [vector(self._vectors, self._query_vectors, self.catalogue)]
+        return [self._beside(vector(self._vectors, self._query_vectors, self.catalogue))]
+
+    def _beside(self, leg: Source) -> Source:
+        """The leg as it runs: aside, with a share of the time, where its engine is a server."""
+        return replace(leg, aside=True, share=_LEG) if leg.name in self._aside else leg
 
     def _behaviour_leg(self) -> list[Source]:
         known = self.fittings.behaviour
@@ -329,7 +352,7 @@ class Search:
             if live is None or models is None or not len(candidates):
                 return previous_score(requests, candidates)
             alone = models.score(live[0], matrix(candidates, live[1].inputs))
-            return shrunk(candidates, candidates.column("score").astype(np.float64), alone, _share_of(live[1], SHARE))
+            return shrunk(candidates, candidates.column("score").astype(np.float64), alone, share_of_card(live[1], SHARE))
 
         profiles = self.fittings.profiles
         steps = [
@@ -350,17 +373,16 @@ class Search:
             return []
         version = live[1].params.get("last", "") if live else ""
         inputs = tuple(json.loads(live[1].params.get("last_inputs", "[]"))) if live else ()
-        share = _share_of(live[1], LAST_SHARE) if live else 1.0
+        share = share_of_card(live[1], LAST_SHARE) if live else 1.0
 
         def score(requests: Requests, candidates: Candidates, context: Context) -> NDArray[np.float64]:
             if not version or models is None or not len(candidates):
                 return blended(requests, candidates, context)
             alone = models.score(version, matrix(candidates, inputs))
             scores = shrunk(candidates, candidates.column("score").astype(np.float64), alone, share)
-            unread = np.isnan(candidates.column("cross"))
-            return np.where(unread, behind(candidates.column("score")), scores)
+            return in_place(candidates, scores, ~np.isnan(candidates.column("cross")))
 
-        step = cross_features(self.catalogue, read, pace=self._pace, budget_s=_READING_S)
+        step = cross_features(self.catalogue, read, pace=self.fittings.pace or self._pace, budget_s=_READING_S)
         return [Phase("last", score, otherwise=previous_score, depth=CROSS_DEPTH, features=[step])]
 
 
@@ -376,22 +398,3 @@ def _fused(fusion: Fusion, requests: Requests, candidates: Candidates) -> NDArra
         return made
     browsed = candidates.column("rank_browse").astype(np.float64)
     return np.where(np.isnan(browsed), made, -browsed)
-
-
-def _tuning_of(card: ModelCard) -> tuple[Weights, Fusion]:
-    """The weights and the fusion that a ranker was trained behind; the defaults where its card says nothing of them."""
-    weights, fusion = card.params.get("weights"), card.params.get("fusion")
-    return Weights.of_json(weights) if weights else DEFAULT, Fusion.of_json(fusion) if fusion else Fusion.fixed()
-
-
-def _share_of(card: ModelCard, name: str) -> float:
-    """What the ranker counts next to the order before it; one whose card says nothing of it ranks alone."""
-    return float(card.params.get(name, "1"))
-
-
-def _check_inputs(card: ModelCard, known: Sequence[str]) -> None:
-    absent = [name for name in card.inputs if name not in known]
-    if absent:
-        raise BadInput(
-            f"the live {RANKER} reads {absent[:10]}, which the features step does not make; train and promote it again."
-        )

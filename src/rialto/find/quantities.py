@@ -8,14 +8,55 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, cast
 
-__all__ = ["as_quantity", "measured"]
+__all__ = ["as_quantity", "dimension", "measured", "named_in", "units_of"]
+
+
+@lru_cache(maxsize=1)
+def _units() -> list[dict[str, Any]]:
+    data = tomllib.loads(files("rialto.find").joinpath("data/units.toml").read_text(encoding="utf-8"))
+    return cast("list[dict[str, Any]]", data["unit"])
+
+
+@lru_cache(maxsize=1)
+def _dimensions() -> dict[str, tuple[str, float]]:
+    # Packs and pieces count different things: neither is so many of the other.
+    return {u["name"]: (u["name"] if u["to"] == "piece" else u["to"], float(u["factor"])) for u in _units()}
+
+
+def dimension(unit: str) -> tuple[str, float]:
+    """What a unit measures, by the unit that all of its kind are told in, and how many of that one of it is.
+
+    Example:
+        >>> dimension("kg"), dimension("g"), dimension("pack")
+        (('g', 1000.0), ('g', 1.0), ('pack', 1.0))
+    """
+    return _dimensions()[unit]
+
+
+def units_of(kind: str) -> tuple[str, ...]:
+    """The units of a dimension.
+
+    Example:
+        >>> units_of("w")
+        ('w', 'kw')
+    """
+    return tuple(u for u, (to, _) in _dimensions().items() if to == kind)
+
+
+def named_in(name: str, unit: str) -> str:
+    """An attribute's name with its unit.
+
+    Example:
+        >>> named_in("screen_size", "in"), named_in("weight_kg", "kg")
+        ('screen_size_in', 'weight_kg')
+    """
+    return name if name.lower().endswith((f"_{unit}", f" {unit}")) else f"{name}_{unit}"
 
 
 @lru_cache(maxsize=1)
 def _pattern() -> tuple[re.Pattern[str], dict[str, str]]:
-    data = tomllib.loads(files("rialto.find").joinpath("data/units.toml").read_text(encoding="utf-8"))
     of: dict[str, str] = {}
-    for unit in cast("list[dict[str, Any]]", data["unit"]):
+    for unit in _units():
         for word in (unit["name"], *unit["writings"]):  # "10a" alone may be a size
             of.setdefault(str(word).lower(), str(unit["name"]))
     words = "|".join(re.escape(w) for w in sorted(of, key=len, reverse=True))
@@ -48,4 +89,4 @@ def measured(name: str, text: str) -> tuple[str, float] | None:
     if found is None:
         return None
     number, unit = found
-    return (name if name.lower().endswith((f"_{unit}", f" {unit}")) else f"{name}_{unit}", number)
+    return named_in(name, unit), number

@@ -7,11 +7,16 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any
 
-__all__ = ["as_boolean", "as_cents", "as_day", "as_number", "as_text", "blank", "day_text"]
+__all__ = ["as_boolean", "as_cents", "as_count", "as_day", "as_number", "as_stock", "as_text", "blank", "day_text", "unsaid"]
 
 _YES, _NO = frozenset({"yes", "true", "y"}), frozenset({"no", "false", "n"})
 _PRICE = re.compile(r"\d[\d.,'’ \u00a0\u202f]*")
 _LONGEST = 200_000  # characters of one cell
+_UNSAID = frozenset({"n/a", "na", "nan", "null", "none", "nil", "-", "--", "?", "#n/a", "<na>"})
+_STOCK = {
+    "in stock": 1.0, "instock": 1.0, "available": 1.0, "preorder": 1.0, "backorder": 1.0, "limited availability": 1.0, "online only": 1.0,
+    "out of stock": 0.0, "outofstock": 0.0, "sold out": 0.0, "soldout": 0.0, "unavailable": 0.0, "discontinued": 0.0,
+}  # fmt: skip
 _CURRENCY = re.compile(r"^[^\d\-+]{0,8}$")
 
 
@@ -20,6 +25,16 @@ def blank(value: Any) -> bool:
     if isinstance(value, str):
         return not value or value.isspace()
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def unsaid(value: Any) -> bool:
+    """True for what is blank, or a word by which files say that they know nothing.
+
+    Example:
+        >>> unsaid("N/A"), unsaid(None), unsaid(0), unsaid("red")
+        (True, True, False, False)
+    """
+    return blank(value) or (isinstance(value, str) and value.strip().lower() in _UNSAID)
 
 
 def as_text(value: Any) -> str:
@@ -109,6 +124,38 @@ def as_number(value: Any) -> float:
     if not math.isfinite(number):
         raise ValueError("a finite number")
     return number
+
+
+def as_count(value: Any) -> float:
+    """A number, 0 or more, thousands divided or not; `ValueError` otherwise.
+
+    Example:
+        >>> as_count("1,204"), as_count(3)
+        (1204.0, 3.0)
+    """
+    if isinstance(value, str) and re.fullmatch(r"\s*\d{1,3}(,\d{3})+\s*", value):
+        value = value.replace(",", "")
+    number = as_number(value)
+    if number < 0:
+        raise ValueError("a number, 0 or more")
+    return number
+
+
+def as_stock(value: Any) -> float:
+    """Pieces in stock; yes/no and the words of a feed count as one or none; `ValueError` otherwise.
+
+    Example:
+        >>> as_stock("In stock"), as_stock("out_of_stock"), as_stock("https://schema.org/InStock"), as_stock(7), as_stock(False)
+        (1.0, 0.0, 1.0, 7.0, 0.0)
+    """
+    if isinstance(value, str):
+        word = " ".join(re.sub(r"[_-]", " ", value.strip().lower().rsplit("/", 1)[-1]).split())
+        if word in _STOCK:
+            return _STOCK[word]
+    try:
+        return float(as_boolean(value))
+    except ValueError:
+        return as_count(value)
 
 
 def as_boolean(value: Any) -> bool:

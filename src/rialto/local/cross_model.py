@@ -106,9 +106,47 @@ class CrossShelf:
     def promote(self, version: str) -> None:
         """Let a version serve; `NothingHere` where there is none of this name."""
         if not self._place(version).is_file():
-            kept = sorted(p.stem for p in self._folder.glob("*.npz"))
-            raise NothingHere(f"there is no cross-encoder {version!r} in {self._folder}; known: {known(version, kept)}.")
+            raise NothingHere(
+                f"there is no cross-encoder {version!r} in {self._folder}; known: {known(version, self.versions())}."
+            )
+        if (now := self.serving()) != version:
+            self._write("before", "".join(f"{v}\n" for v in [*self._before(), now]).encode())
         self._write("live", version.encode())
+
+    def back(self) -> str:
+        """Let the version serve that did before, and return it; "" = none did. `NothingHere` where none serves."""
+        if not self.serving():
+            raise NothingHere(f"no cross-encoder of {self._folder} serves, so there is none to go back from.")
+        before = self._before()
+        version = before[-1] if before else ""
+        if version and not self._place(version).is_file():
+            raise NothingHere(f"the cross-encoder {version!r} that served before is no longer in {self._folder}.")
+        self._write("before", "".join(f"{v}\n" for v in before[:-1]).encode())
+        if version:
+            self._write("live", version.encode())
+        else:
+            (self._folder / "live").unlink(missing_ok=True)
+        return version
+
+    def versions(self) -> list[str]:
+        """Names of all that are kept."""
+        return sorted(p.stem for p in self._folder.glob("*.npz"))
+
+    def serving(self) -> str:
+        """Name of the version that serves; "" = none."""
+        name = self._folder / "live"
+        return name.read_text().strip() if name.is_file() else ""
+
+    def read(self, version: str) -> tuple[CrossModel, float]:
+        """A version, and when it was kept, seconds since 1970; `EngineLost` where it is gone or damaged."""
+        place = self._place(version)
+        if not place.is_file():
+            raise EngineLost(f"there is no cross-encoder {version!r} in {self._folder}; train it again.")
+        return CrossModel.load(place.read_bytes()), place.stat().st_mtime
+
+    def _before(self) -> list[str]:
+        name = self._folder / "before"
+        return name.read_text().splitlines() if name.is_file() else []
 
     def live(self) -> CrossModel | None:
         """The model that serves, or None where none was promoted; `EngineLost` where its file is gone or damaged."""

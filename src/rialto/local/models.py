@@ -3,6 +3,7 @@
 FOLDER/versions/HASH/card.json     what it is
 FOLDER/versions/HASH/body          the model
 FOLDER/live/NAME                   the hash of NAME's live version
+FOLDER/before/NAME                 the hashes that were live before it, a line each, the latest last; an empty line = none was
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput, EngineLost, NothingHere, known
+from rialto.local.linear import Linear
 from rialto.local.onnx import OnnxScorer
 from rialto.local.trees import Trees
 from rialto.ports import ModelCard
 
-__all__ = ["LocalModels", "Scorer", "load_onnx", "load_trees"]
+__all__ = ["LocalModels", "Scorer", "load_linear", "load_onnx", "load_trees"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 _VERSION = re.compile(r"[0-9a-f]{32}")
+_BEFORE = 100  # versions that were live before, remembered by name
 
 
 class Scorer(Protocol):
@@ -56,7 +59,17 @@ def load_onnx(card: ModelCard, body: bytes) -> Scorer:
     return OnnxScorer(body, card.inputs)
 
 
-_LOADERS: dict[str, Callable[[ModelCard, bytes], Scorer]] = {"trees": load_trees, "onnx": load_onnx}
+def load_linear(card: ModelCard, body: bytes) -> Scorer:
+    """Read `Linear.to_bytes`; `BadInput` where the body is damaged or its inputs are not the card's."""
+    linear = Linear.of_bytes(body)
+    if linear.names != tuple(card.inputs):
+        raise BadInput(
+            f"the weights are of {list(linear.names)}; the card of {card.name!r} says {list(card.inputs)}. They must be the same."
+        )
+    return linear
+
+
+_LOADERS: dict[str, Callable[[ModelCard, bytes], Scorer]] = {"trees": load_trees, "onnx": load_onnx, "linear": load_linear}
 
 
 class LocalModels:
@@ -111,7 +124,9 @@ class LocalModels:
         card, _ = self._version(version)
         if card.name != name:
             raise BadInput(f"version {version} is of model {card.name!r}; wanted one of {name!r}.")
-        self._shelf.promote(name, version)
+        held = self._shelf.live(name)
+        if held != version:
+            self._shelf.go(name, version, [*self._shelf.before(name), held or ""][-_BEFORE:])
 
     def live(self, name: str) -> tuple[str, ModelCard] | None:
         """The live version of `name` with its card, or None where none was promoted; `EngineLost` where it is damaged."""
@@ -123,6 +138,44 @@ class LocalModels:
             return version, self._version(version)[0]
         except NothingHere as gone:
             raise EngineLost(f"{name!r} is live as version {version!r}, which is not there. Promote another: {gone}") from gone
+
+    def back(self, name: str) -> str:
+        """Make the version live again that was before the live one, and return it; "" = none was, and none is now.
+
+        Raises:
+            NothingHere: no version of `name` is live.
+            EngineLost: the version before is damaged; the live one stays.
+        """
+        _check_name(name)
+        held = self._shelf.live(name)
+        if held is None:
+            raise NothingHere(f"no version of {name!r} is live, so there is none to go back from.")
+        before = self._shelf.before(name)
+        if before:
+            version = before[-1]
+        else:  # promoted by a version of this program that kept no list
+            live = self.live(name)
+            version = live[1].parent if live else ""
+        if version:
+            self._version(version)
+        self._shelf.go(name, version, before[:-1])
+        return version
+
+    def kept(self, name: str) -> tuple[tuple[str, ModelCard, float], ...]:
+        """Versions of a model with their cards and when each was kept (seconds since 1970, 0 = not known), the newest first.
+
+        Damaged ones are left out: they cannot be promoted.
+        """
+        _check_name(name)
+        out: list[tuple[str, ModelCard, float]] = []
+        for version in self._shelf.versions():
+            try:
+                card, _ = self._version(version)
+            except (EngineLost, BadInput):
+                continue
+            if card.name == name:
+                out.append((version, card, self._shelf.time_s(version)))
+        return tuple(sorted(out, key=lambda v: (-v[2], v[0])))
 
     def score(self, version: str, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Raw scores, shape (rows,), of (rows, inputs).
@@ -166,15 +219,20 @@ class _Shelf(Protocol):
 
     def versions(self) -> list[str]: ...
 
-    def promote(self, name: str, version: str) -> None: ...
+    def go(self, name: str, version: str, before: list[str]) -> None: ...
 
     def live(self, name: str) -> str | None: ...
+
+    def before(self, name: str) -> list[str]: ...
+
+    def time_s(self, version: str) -> float: ...
 
 
 class _Memory:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[bytes, bytes]] = {}
         self._live: dict[str, str] = {}
+        self._before: dict[str, list[str]] = {}
 
     def put(self, version: str, card: bytes, body: bytes) -> None:
         self._kept[version] = (card, body)
@@ -185,18 +243,28 @@ class _Memory:
     def versions(self) -> list[str]:
         return sorted(self._kept)
 
-    def promote(self, name: str, version: str) -> None:
-        self._live[name] = version
+    def go(self, name: str, version: str, before: list[str]) -> None:
+        self._before[name] = before
+        if version:
+            self._live[name] = version
+        else:
+            self._live.pop(name, None)
 
     def live(self, name: str) -> str | None:
         return self._live.get(name)
+
+    def before(self, name: str) -> list[str]:
+        return self._before.get(name, [])
+
+    def time_s(self, version: str) -> float:
+        return 0.0
 
 
 class _Folder:
     """Both kinds of write go beside their place and are renamed into it, so that a reader sees all or nothing."""
 
     def __init__(self, root: Path) -> None:
-        self._versions, self._live = root / "versions", root / "live"
+        self._versions, self._live, self._before = root / "versions", root / "live", root / "before"
         self._versions.mkdir(parents=True, exist_ok=True)
         self._live.mkdir(exist_ok=True)
 
@@ -229,16 +297,33 @@ class _Folder:
     def versions(self) -> list[str]:
         return sorted(p.name for p in self._versions.iterdir() if _VERSION.fullmatch(p.name))
 
-    def promote(self, name: str, version: str) -> None:
-        number, fresh = mkstemp(prefix=".", dir=self._live)
-        os.close(number)
-        _write(Path(fresh), version.encode())
-        Path(fresh).replace(self._live / name)
-        _sync_folder(self._live)
+    def go(self, name: str, version: str, before: list[str]) -> None:
+        self._before.mkdir(exist_ok=True)
+        _replace(self._before / name, "".join(f"{v}\n" for v in before).encode())
+        if version:
+            _replace(self._live / name, version.encode())
+        else:
+            (self._live / name).unlink(missing_ok=True)
+            _sync_folder(self._live)
 
     def live(self, name: str) -> str | None:
         place = self._live / name
         return place.read_text() if place.exists() else None
+
+    def before(self, name: str) -> list[str]:
+        place = self._before / name
+        return place.read_text().splitlines() if place.exists() else []
+
+    def time_s(self, version: str) -> float:
+        return (self._versions / version / "card.json").stat().st_mtime
+
+
+def _replace(place: Path, body: bytes) -> None:
+    number, fresh = mkstemp(prefix=".", dir=place.parent)
+    os.close(number)
+    _write(Path(fresh), body)
+    Path(fresh).replace(place)
+    _sync_folder(place.parent)
 
 
 def _write(place: Path, body: bytes) -> None:

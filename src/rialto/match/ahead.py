@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
-from rialto.match.jobs import JobLog, Jobs
+from rialto.match.jobs import JobLog, Jobs, Logs
 from rialto.match.outlook import Ahead
 from rialto.match.records import Plane
 from rialto.match.value import Moves, Values, follow, learned
@@ -151,6 +151,7 @@ class Follower:
         ahead: Where to begin; its table is changed in place, so a `Dispatch` that was built with it decides by it at once.
         plane: As the grid's.
         log: The log of offers.
+        start, epoch: Where to begin, as in `JobLog`: what was learned from in a batch is not learned from again.
         rate: Part of its error that a value moves at each job or wait.
         reward: As in `Rounds`.
 
@@ -158,11 +159,27 @@ class Follower:
         Tang et al. (2019), "A Deep Value-network Based Approach for Multi-Driver Order Dispatching", KDD: values are renewed online.
     """
 
-    def __init__(self, ahead: Ahead, plane: Plane, log: EventLog, *, rate: float = 0.05, reward: Reward = "orders") -> None:
+    def __init__(
+        self,
+        ahead: Ahead,
+        plane: Plane,
+        log: EventLog,
+        *,
+        start: int = 0,
+        epoch: int = 0,
+        rate: float = 0.05,
+        reward: Reward = "orders",
+    ) -> None:
         if not 0.0 < rate <= 1.0:
             raise BadInput(f"rate is {rate}; wanted above 0, at most 1.")
-        self.ahead, self._rate = ahead, rate
-        self._rounds, self._log = Rounds(ahead, plane, reward), JobLog(log)
+        self.ahead, self._rate, self._plane = ahead, rate, plane
+        self._reward: Reward = reward
+        self._rounds: Rounds = Rounds(ahead, plane, reward)
+        self._log = JobLog(log, start, epoch)
+
+    def turn_to(self, ahead: Ahead) -> None:
+        """Go on from another table, such as one learned anew; orders under way are not forgotten."""
+        self.ahead, self._rounds = ahead, Rounds(ahead, self._plane, self._reward)
 
     def catch_up(self) -> int:
         """Learn from what is new in the log; returns how many moves that was."""
@@ -199,8 +216,8 @@ def load(body: bytes) -> Ahead:
         raise BadInput(f"{len(body)} bytes are no values of drivers ({type(e).__name__}: {e}); learn them again.") from None
 
 
-def learn_from(log: EventLog, plane: Plane, *, cell_m: float = 1500.0, weight: float = 20.0) -> Ahead | None:
-    """Values from a whole log of offers, a job being worth 1; None where it holds no delivery with a drop.
+def learn_from(log: Logs, plane: Plane, *, cell_m: float = 1500.0, weight: float = 20.0) -> Ahead | None:
+    """Values from a whole log of offers, or from those of shards, a job being worth 1; None where it holds no delivery with a drop.
 
     Cost:
         One pass over the log, and about 20 us a job.
@@ -215,7 +232,7 @@ def learn_from(log: EventLog, plane: Plane, *, cell_m: float = 1500.0, weight: f
 
 
 def worth_telling(
-    log: EventLog, plane: Plane, *, cell_m: float = 1500.0, weight: float = 20.0, seed: int = 0, gate: Gate | None = None
+    log: Logs, plane: Plane, *, cell_m: float = 1500.0, weight: float = 20.0, seed: int = 0, gate: Gate | None = None
 ) -> Verdict:
     """Whether where a driver is free tells more of what he goes on to earn than the time of day alone does.
 
@@ -223,7 +240,7 @@ def worth_telling(
     by time alone. The gate compares the squared errors, a driver being one unit.
 
     Args:
-        log: The log of offers.
+        log: The log of offers, or those of shards.
         plane: Map that degrees are laid on.
         cell_m, weight: As in `learn_from`.
         seed: Of the halves and the interval.

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from rialto.match.features import NAMES
 from rialto.match.outlook import worth_s
+from rialto.match.ready import at_pickup
 from rialto.match.retrieve import SPEED_MPS
 from rialto.match.sight import SIGHT, Linear
 from rialto.ports import ModelCard, Models
-from rialto.records import Candidates, Columns, Context, Requests
+from rialto.records import Candidates, Columns, Context, Decisions, Requests
 from rialto.spine.decide import Decider
-from rialto.spine.decide.assign import assign, nearest_first
+from rialto.spine.decide.assign import assign, first_come, nearest_first
 from rialto.spine.features import Features, matrix
 from rialto.spine.params import Param
 from rialto.spine.rank import Phase
@@ -30,6 +31,7 @@ __all__ = [
     "greedy",
     "likely",
     "phases",
+    "rivals",
 ]
 
 ACCEPTANCE = "match.acceptance"
@@ -132,15 +134,53 @@ def _score(requests: Requests, candidates: Candidates, chance: NDArray[np.float3
         straight_s = candidates.column("distance_m") / np.repeat(SPEED_MPS.of(requests), counts)
         drive_s = np.where(lost, straight_s, drive_s)
     accepted = chance.astype(np.float64)
+    drive_s, held = at_pickup(requests, candidates, drive_s, least=LEAST.of(requests))
+    drive_s = _by_plan(candidates, drive_s)
     drive_s += (1.0 - accepted) * np.repeat(DECLINE_S.of(requests), counts)
     drive_s -= candidates.column("waited_s") * np.repeat(WAITED.of(requests), counts)
     if (gain_s := worth_s(requests, candidates)) is not None:
         drive_s -= gain_s
     hopeless = np.isinf(drive_s) | (accepted < np.repeat(LEAST.of(requests), counts))
+    if held is not None:
+        hopeless |= held
     np.negative(drive_s, out=drive_s)
     if hopeless.any():
         drive_s[hopeless] = -np.inf
     return drive_s
+
+
+def _by_plan(candidates: Candidates, drive_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`drive_s`, and for drivers who have orders what the best detour of their plan costs; inf where there is none, or nobody knows it."""
+    held = candidates.columns.get("held")
+    if held is None:
+        return drive_s
+    stack_s = candidates.column("stack_s").astype(np.float64)
+    return np.where(held > 0.0, np.where(np.isnan(stack_s), np.inf, stack_s), drive_s)
+
+
+def rivals(requests: Requests, ranked: Candidates, decisions: Decisions, *, most: int) -> NDArray[np.int64]:
+    """Rows of `ranked` that are offered their orders besides the chosen: the `most` cheapest whom no order chose, each driver for one order.
+
+    Rivals cost no more than waiting does. Where two orders want one, the cheaper pair has him; second rivals come after all first ones.
+
+    Returns:
+        Shape (rivals,), the first rival of each order, then the second, and so on.
+
+    Cost:
+        A pass over the rows for each of `most`.
+    """
+    owner, cost = ranked.owner, -ranked.column("score")
+    waits = UNMATCHED_S.of(requests).astype(np.float64)
+    open_ = (decisions.counts > 0)[owner] & ~np.isin(ranked.ids, decisions.ids) & np.isfinite(cost)
+    found = [np.zeros(0, dtype=np.int64)]
+    while len(found) <= most and open_.any():
+        rows = np.flatnonzero(open_)
+        picked = rows[first_come(owner[rows], ranked.ids[rows], cost[rows], waits, requests.ids)]
+        if not len(picked):
+            break
+        found.append(picked)
+        open_ &= ~np.isin(ranked.ids, ranked.ids[picked])
+    return np.concatenate(found)
 
 
 def assignment() -> Decider:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -13,10 +14,16 @@ from rialto.match.offers.entries import Entry
 from rialto.match.offers.follow import Follower
 from rialto.ports import EventLog
 
-__all__ = ["JobLog", "Jobs", "jobs_logged"]
+__all__ = ["JobLog", "Jobs", "Logs", "jobs_logged", "several"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+Logs = EventLog | Sequence[EventLog]
+"""A log of offers, or those of a city's shards, an order being in one of them."""
+
+CLOCKS_S = 300.0
+"""How far a merchant's clock may run ahead of the log's: a later `ready_s` is a promise, not what happened."""
 
 _PLACE = ("placed_s", "lat", "lon", "drop_lat", "drop_lon", "value_cents")
 _TIMES = ("accepted_s", "picked_s", "delivered_s", *_PLACE, "ready_s", "volume_l")
@@ -31,8 +38,8 @@ class Jobs:
         placed_s, accepted_s, picked_s, delivered_s: When, shape (jobs,), seconds UTC; `picked_s` is not before `accepted_s`.
         lat, lon, drop_lat, drop_lon: Where it was picked up and brought, shape (jobs,), degrees; a drop may be NaN = unknown.
         value_cents: What it was worth, shape (jobs,).
-        merchant: Who made it, as he told when it was ready, shape (jobs,), int64; -1 where he did not.
-        ready_s: When it was ready, by his word, shape (jobs,), seconds UTC; NaN where he did not tell.
+        merchant: Who made it, as it was placed or as he told when it was ready, shape (jobs,), int64; -1 where nobody did.
+        ready_s: When it was ready, by his word after it was, shape (jobs,), seconds UTC; NaN where he did not tell.
         volume_l: Its size, shape (jobs,).
     """
 
@@ -78,45 +85,55 @@ class _Open:
     ready_s: float = np.nan
 
 
+def several(logs: Logs) -> list[EventLog]:
+    """The logs as a list, also where it is one."""
+    return list(logs) if isinstance(logs, Sequence) else [logs]
+
+
 @dataclass(slots=True)
 class JobLog:
-    """Reads the log that `Offers` writes; each `more` gives what was delivered since the last.
+    """Reads the logs that `Offers` writes; each `more` gives what was delivered since the last.
 
-    The log is replayed through the state machine, so a message that was refused, or came twice, counts here no more than there.
+    A log is replayed through the state machine, so a message that was refused, or came twice, counts here no more than there.
 
     Args:
-        log: The log, from its beginning.
+        logs: One, or those of a city's shards.
+        start, epoch: Where to begin, of a single log, as `Follower` has it; deliveries of orders that were placed before are left out.
 
     Cost:
         One pass over what is new; memory by the orders that are not finished, and the state machine's own.
     """
 
-    log: EventLog
+    logs: Logs
+    start: int = 0
+    epoch: int = 0
     end_s: float = -np.inf
     """The latest moment in the log so far."""
     placed: int = 0
     """Orders placed so far."""
     gone: list[tuple[int, float, float]] = field(default_factory=list[tuple[int, float, float]])
     """Orders cancelled so far: its number, when it was placed, and when it was cancelled, s."""
-    _follower: Follower = field(init=False)
+    _followers: list[Follower] = field(init=False)
     _open: dict[int, _Open] = field(default_factory=dict[int, _Open])
 
     def __post_init__(self) -> None:
-        self._follower = Follower(self.log)
+        self._followers = [Follower(log, start=self.start, epoch=self.epoch) for log in several(self.logs)]
 
     def more(self) -> Jobs:
-        """What was delivered since this was asked last.
+        """What was delivered since this was asked last, in order of delivery.
 
         Raises:
             EngineLost: the log is none of offers.
         """
         who: list[tuple[int, int, int]] = []
         when: list[tuple[float, ...]] = []
-        for entry, result in self._follower.more():
-            self._take(entry, result, who, when)
+        for follower in self._followers:
+            for entry, result in follower.more():
+                self._take(entry, result, who, when)
         ids = np.array(who, dtype=np.int64).reshape(-1, 3)  # apart: a number of 62 bits is no float
         columns = dict(zip(_TIMES, np.array(when, dtype=np.float64).reshape(-1, len(_TIMES)).T))
-        return Jobs(order=ids[:, 0], driver=ids[:, 1], merchant=ids[:, 2], **columns)
+        jobs = Jobs(order=ids[:, 0], driver=ids[:, 1], merchant=ids[:, 2], **columns)
+        return jobs if len(self._followers) == 1 else jobs.take(np.argsort(jobs.delivered_s, kind="stable"))
 
     def under_way(self) -> list[tuple[int, float, float]]:
         """Orders accepted and not delivered yet: number, when placed, when accepted, s."""
@@ -129,15 +146,18 @@ class JobLog:
             new = np.flatnonzero(answers == 1)
             told = zip(*(np.asarray(columns[name], dtype=np.float64)[new].tolist() for name in _PLACE))
             sizes = columns["volume_l"][new].tolist() if "volume_l" in columns else [0.0] * len(new)
-            for order, place, volume_l in zip(columns["ids"][new].tolist(), told, sizes):
+            makers = columns["merchant"][new].tolist() if "merchant" in columns else [-1] * len(new)
+            for order, place, volume_l, merchant in zip(columns["ids"][new].tolist(), told, sizes, makers):
                 self.placed += order not in self._open
-                self._open.setdefault(order, _Open(place, volume_l=volume_l))
+                self._open.setdefault(order, _Open(place, volume_l=volume_l, merchant=merchant))
         elif entry.kind == "ready" and len(answers):
             for order, merchant, ready_s, known in zip(
                 *(columns[n].tolist() for n in ("order", "merchant", "ready_s")), answers.tolist()
             ):
                 if known and (held := self._open.get(order)) is not None:
-                    held.merchant, held.ready_s = merchant, ready_s
+                    held.merchant = merchant
+                    if ready_s <= entry.at_s + CLOCKS_S:  # else a promise: it decides, and teaches nothing
+                        held.ready_s = ready_s
         elif entry.kind == "told" and len(answers):
             taken = answers == 0
             for kind, order, driver in zip(*(columns[name][taken].tolist() for name in ("kind", "order", "driver"))):
@@ -164,6 +184,6 @@ class JobLog:
             del self._open[order]
 
 
-def jobs_logged(log: EventLog) -> Jobs:
-    """All deliveries of a log of offers; see `JobLog`."""
-    return JobLog(log).more()
+def jobs_logged(logs: Logs) -> Jobs:
+    """All deliveries of a log of offers, or of several; see `JobLog`."""
+    return JobLog(logs).more()

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
+from rialto.match.durations import Band
+from rialto.match.patience import Patience
+from rialto.match.ready import left_s
 from rialto.match.retrieve import SPEED_MPS
+from rialto.match.sure import lateness
 from rialto.match.track import Track
 from rialto.match.value import Values
 from rialto.records import Candidates, Columns, Context, Requests
 from rialto.spine.features import Features
 from rialto.spine.params import Param
 
-__all__ = ["AHEAD_S", "CANCEL_S", "FAIR_S", "LATE", "NAMES", "PATIENCE_S", "Ahead", "outlook", "worth_s"]
+__all__ = [
+    "AHEAD_S",
+    "CANCEL_S",
+    "CENTS_S",
+    "FAIR_S",
+    "LATE",
+    "LATE_DOOR_S",
+    "NAMES",
+    "PATIENCE_S",
+    "Ahead",
+    "doors",
+    "outlook",
+    "worth_s",
+]
 
 NAMES = (
     "cancel",  # probability that the customer gives up before the driver is there
-    "late_s",  # seconds after the promised time at the door; NaN = nothing was promised
+    "late_s",  # expected seconds after the promised time at the door; NaN = nothing was promised
+    "late",  # probability of being there after the promised time; NaN = nothing was promised
     "underpaid",  # how far the driver's pay an hour lies below the fleet's mean, as a share of it, -1..1; NaN = nobody has earned yet
     "ahead",  # what the driver is worth at the drop, less what he is worth here; NaN = unknown
 )
@@ -36,7 +55,20 @@ PATIENCE_S = Param(
     doc="Mean time after which a customer gives up on a driver.",
 )
 LATE = Param(
-    "match.decide.late", 0.0, low=0.0, high=100.0, unit="s/s", doc="Seconds of drive that a second late at the door costs."
+    "match.decide.late",
+    0.0,
+    low=0.0,
+    high=100.0,
+    unit="s/s",
+    doc="Seconds of drive that an expected second late at the door costs.",
+)
+LATE_DOOR_S = Param(
+    "match.decide.late_door_s",
+    0.0,
+    low=0.0,
+    high=86_400.0,
+    unit="s",
+    doc="What a door reached after its promised time costs, in seconds of drive, by how probable that is.",
 )
 FAIR_S = Param(
     "match.decide.fair_s", 0.0, low=0.0, high=86_400.0, unit="s", doc="Head start of a driver with no pay over one with mean pay."
@@ -49,7 +81,15 @@ AHEAD_S = Param(
     unit="s",
     doc="Seconds of drive that a unit of the driver's later worth makes good.",
 )
-_WEIGHTS = (CANCEL_S, LATE, FAIR_S, AHEAD_S)
+CENTS_S = Param(
+    "match.decide.cents_s",
+    0.0,
+    low=0.0,
+    high=1e4,
+    unit="s/cent",
+    doc="Seconds of drive that a cent costs which an order pays its driver on top.",
+)
+_WEIGHTS = (CANCEL_S, LATE, LATE_DOOR_S, FAIR_S, AHEAD_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,43 +151,76 @@ class Ahead:
         return np.where((here < 0) | (there < 0), np.nan, made)
 
 
-def outlook(track: Track, ahead: Ahead | None = None) -> Features:
-    """The columns `NAMES`, where a weight asks for them; NaN where none does, which costs nothing."""
+def outlook(
+    track: Track, ahead: Ahead | None = None, *, band: Band | None = None, patience: Callable[[], Patience | None] = lambda: None
+) -> Features:
+    """The columns `NAMES`, where a weight asks for them; NaN where none does, which costs nothing.
+
+    Args:
+        track: The fleet.
+        ahead: What drivers are worth where.
+        band: How sure drives are; None = nobody knows, and a door's time is taken for sure.
+        patience: The live hazard of a customer who gives up, asked in each window; None = the formula by `PATIENCE_S`.
+    """
 
     def compute(requests: Requests, candidates: Candidates, context: Context) -> Columns:
         made = {name: np.full(len(candidates), np.nan, dtype=np.float32) for name in NAMES}
         if not len(candidates) or not any(w.of(requests).any() for w in _WEIGHTS):
             return made
         owner, now_s = candidates.owner, requests.time_s[candidates.owner]
-        near_m = candidates.column("distance_m").astype(np.float64)
-        drive_s = candidates.column("pickup_s").astype(np.float64)
-        drive_s = np.where(np.isfinite(drive_s), drive_s, near_m / SPEED_MPS.of(requests)[owner])
-        # The trip runs at the pace of the way to the pickup, as the same engine would tell; too short a way tells nothing.
-        pace = np.where(near_m > 200.0, drive_s / np.maximum(near_m, 1.0), 1.0 / SPEED_MPS.of(requests)[owner])
-        took_s = drive_s + candidates.column("trip_m") * pace
-        made["cancel"] = (1.0 - np.exp(-drive_s / PATIENCE_S.of(requests)[owner])).astype(np.float32)
+        aboard_s, trip_s, drive_s = doors(requests, candidates)
+        took_s = aboard_s + trip_s
+        if CANCEL_S.of(requests).any():
+            gives_up = patience()
+            rate = 1.0 / PATIENCE_S.of(requests) if gives_up is None else gives_up.rate(requests)
+            made["cancel"] = (1.0 - np.exp(-aboard_s * rate[owner])).astype(np.float32)
         due_s = requests.columns.get("due_s")
         if due_s is not None and np.isfinite(due_s).any():
-            late_s = np.maximum(now_s + took_s - due_s[owner], 0.0)
-            made["late_s"] = np.where(np.isfinite(due_s[owner]), late_s, np.nan).astype(np.float32)
+            spare_s = np.where(np.isfinite(due_s), due_s - requests.time_s, np.nan)[owner]
+            late, late_s = lateness(band, took_s, drive_s + trip_s, spare_s)
+            made |= {"late": late.astype(np.float32), "late_s": late_s.astype(np.float32)}
         made["underpaid"] = track.underpaid(candidates.ids, now_s=float(now_s[0])).astype(np.float32)
         if ahead is not None:
             drops = ahead.cells(requests.column("drop_x_m"), requests.column("drop_y_m"))
-            here = ahead.cells(*track.place(candidates.ids))
+            slots, fleet = track.shown(candidates.ids)  # where the window saw them
+            here = ahead.cells(fleet.place[slots, 0], fleet.place[slots, 1])
             made["ahead"] = ahead.gain(here, drops[owner], now_s, np.nan_to_num(took_s)).astype(np.float32)
         return made
 
     return Features("outlook", NAMES, compute, otherwise=float("nan"))
 
 
+def doors(requests: Requests, candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Seconds until the order is on board, of the trip to its door, and of the drive to its pickup, shape (rows,) each; see `left_s`."""
+    owner = candidates.owner
+    near_m = candidates.column("distance_m").astype(np.float64)
+    drive_s = candidates.column("pickup_s").astype(np.float64)
+    drive_s = np.where(np.isfinite(drive_s), drive_s, near_m / SPEED_MPS.of(requests)[owner])
+    # The trip runs at the pace of the way to the pickup, as the same engine would tell; too short a way tells nothing.
+    pace = np.where(near_m > 200.0, drive_s / np.maximum(near_m, 1.0), 1.0 / SPEED_MPS.of(requests)[owner])
+    left = left_s(requests)
+    aboard_s = drive_s if left is None else np.maximum(drive_s, left[owner])
+    return aboard_s, candidates.column("trip_m") * pace, drive_s
+
+
 def worth_s(requests: Requests, candidates: Candidates) -> NDArray[np.float64] | None:
-    """What the outlook is worth in seconds of drive, shape (rows,), by the declared weights; None where all are zero."""
-    signs = {"cancel": (CANCEL_S, -1.0), "late_s": (LATE, -1.0), "underpaid": (FAIR_S, 1.0), "ahead": (AHEAD_S, 1.0)}
+    """What the outlook is worth in seconds of drive, less what the order pays on top, shape (rows,), by the declared weights; None = all are 0."""
+    signs = {
+        "cancel": (CANCEL_S, -1.0),
+        "late_s": (LATE, -1.0),
+        "late": (LATE_DOOR_S, -1.0),
+        "underpaid": (FAIR_S, 1.0),
+        "ahead": (AHEAD_S, 1.0),
+    }
     total: NDArray[np.float64] | None = None
     for name, (param, sign) in signs.items():
         weight = param.of(requests)
         if not weight.any() or name not in candidates.columns:
             continue
         part = sign * np.repeat(weight, candidates.counts) * np.nan_to_num(candidates.column(name).astype(np.float64))
+        total = part if total is None else total + part
+    cents = requests.columns.get("incentive_cents")
+    if cents is not None and (weight := CENTS_S.of(requests)).any():
+        part = np.repeat(-weight * cents, candidates.counts)
         total = part if total is None else total + part
     return total

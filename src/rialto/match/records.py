@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -9,63 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput, BadRow, known
-from rialto.records import Requests
+from rialto.match.order_rows import LATER, faults
+from rialto.match.plane import EARTH_RADIUS_M, Plane
+from rialto.records import Columns, Requests
 
 __all__ = ["CAPACITY", "EARTH_RADIUS_M", "FREE", "Drivers", "Orders", "Pings", "Plane", "request_ids"]
 
 FREE = np.uint64(1 << 63)
-"""Eligibility bit of a driver whom no order holds; every search asks for it. Bits 0..62 are the fleet's."""
+"""Eligibility bit of a driver whom no order holds, or, in the index, who has a place left for one more; every search asks for it.
+
+Bits 0..62 are the fleet's.
+"""
 
 CAPACITY = ("weight_kg", "volume_l", "seats")
 """What a driver can carry and an order takes up: columns of both."""
 
-EARTH_RADIUS_M = 6_371_008.8
-"""Mean radius (IUGG R1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plane:
-    """A flat map around one place, in metres east (x) and north (y): equirectangular, within 1 % up to 50 km from its middle.
-
-    Example:
-        >>> plane = Plane(52.0, 13.0)
-        >>> x_m, y_m = plane.xy(np.array([52.01]), np.array([13.0]))
-        >>> round(x_m.item()), round(y_m.item())
-        (0, 1112)
-        >>> lat, lon = plane.latlon(x_m, y_m)
-        >>> round(lat.item(), 6), round(lon.item(), 6)
-        (52.01, 13.0)
-    """
-
-    lat: float
-    lon: float
-
-    def __post_init__(self) -> None:
-        if not (abs(self.lat) < 89.0 and abs(self.lon) <= 180.0):
-            raise BadInput(
-                f"the middle of the plane is ({self.lat}, {self.lon}); wanted latitude in -89..89, longitude in -180..180."
-            )
-
-    @property
-    def metres_a_degree(self) -> tuple[float, float]:
-        """Metres that a degree of longitude, and one of latitude, is long here."""
-        north = np.pi / 180.0 * EARTH_RADIUS_M
-        return north * float(np.cos(np.radians(self.lat))), north
-
-    def xy(self, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Metres east and north, shape (points,) each, of degrees (points,); over the date line the short way."""
-        east, north = self.metres_a_degree
-        around = (np.asarray(lon, dtype=np.float64) - self.lon + 540.0) % 360.0 - 180.0
-        return around * east, (np.asarray(lat, dtype=np.float64) - self.lat) * north
-
-    def latlon(self, x_m: NDArray[np.float64], y_m: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Degrees, shape (points,) each, of metres (points,)."""
-        east, north = self.metres_a_degree
-        return self.lat + np.asarray(y_m) / north, (self.lon + np.asarray(x_m) / east + 540.0) % 360.0 - 180.0
-
 
 def _absent() -> NDArray[np.float64]:
     return np.zeros(0)
+
+
+def _unmade() -> NDArray[np.int64]:
+    return np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +64,11 @@ class _Table:
                     f"{what}: column {name!r} has shape {np.shape(values)}; wanted ({size},), as the first column has."
                 )
 
-    def _fill(self, value: float, *names: str) -> None:
+    def _fill(self, value: float | np.int64, *names: str) -> None:
         """Columns that were not given, as by a log older than they are, hold `value`."""
         for name in names:
             if len(getattr(self, name)) == 0:
                 object.__setattr__(self, name, np.full(len(self), value))
-
-    def _finite(self, *names: str) -> None:
-        for name in names:
-            bad = np.flatnonzero(~np.isfinite(getattr(self, name)))
-            if len(bad):
-                raise BadRow(int(bad[0]) + 1, name, float(getattr(self, name)[bad[0]]), "a finite number")
 
     def _known(self, *names: str) -> None:
         for name in names:
@@ -208,10 +168,14 @@ class Orders(_Table):
         drop_lat, drop_lon: Where it goes, shape (orders,), degrees; NaN = unknown.
         weight_kg, volume_l, seats: What its driver must have free, shape (orders,).
         due_s: When it was promised at its drop, shape (orders,), seconds UTC; inf = nothing was promised.
+        merchant: Who makes it, shape (orders,), int64; -1 = nobody: it lies ready.
+        ready_s: When it can be picked up, shape (orders,), seconds UTC; NaN = not told.
+        incentive_cents: What its driver is paid on top, shape (orders,).
 
     Raises:
         BadInput: ids are not whole numbers, or a column has another length.
-        BadRow: an id comes twice, a place, time or load is not finite, or `expire_s` or `due_s` is NaN.
+        BadRow: an id comes twice, a place is none on Earth, a time, load or incentive is not finite, `expire_s` or `due_s` is NaN, or
+            `ready_s` is inf. `sifted` leaves such rows out instead.
 
     Example:
         >>> orders = Orders.of(np.array([1, 2]), lat=np.array([52.0, 52.1]), lon=np.array([13.0, 13.1]), placed_s=np.zeros(2))
@@ -233,14 +197,19 @@ class Orders(_Table):
     volume_l: NDArray[np.float64] = field(default_factory=_absent)
     seats: NDArray[np.float64] = field(default_factory=_absent)
     due_s: NDArray[np.float64] = field(default_factory=_absent)
+    merchant: NDArray[np.int64] = field(default_factory=_unmade)
+    ready_s: NDArray[np.float64] = field(default_factory=_absent)
+    incentive_cents: NDArray[np.float64] = field(default_factory=_absent)
 
     def __post_init__(self) -> None:
-        self._fill(0.0, *CAPACITY)
-        self._fill(np.inf, "due_s")
+        for name, value in LATER.items():
+            self._fill(value, name)
         self._check("orders")
-        self._finite("placed_s", "lat", "lon", *CAPACITY)
         self._unique("order")
-        self._known("expire_s", "due_s")
+        for name, wrong, wanted in faults({k: v for k, v in self.columns().items() if k != "ids"}):
+            if wrong.any():
+                row = int(wrong.argmax())
+                raise BadRow(row + 1, name, getattr(self, name)[row].item(), wanted)
 
     @classmethod
     def of(
@@ -256,9 +225,10 @@ class Orders(_Table):
         expire_s: NDArray[Any] | None = None,
         drop_lat: NDArray[Any] | None = None,
         drop_lon: NDArray[Any] | None = None,
+        merchant: NDArray[Any] | None = None,
         **more: NDArray[Any],
     ) -> Orders:
-        """Orders with no needs, no load, no value, nobody's, never given up and going who knows where, as far as not given."""
+        """Orders with no needs, no load, no value, nobody's, ready, never given up and going who knows where, as far as not given."""
         size = len(ids)
         return cls(
             _ids(ids, "ids"),
@@ -271,8 +241,54 @@ class Orders(_Table):
             _or(expire_s, size, np.float64(np.inf)),
             _or(drop_lat, size, np.float64(np.nan)),
             _or(drop_lon, size, np.float64(np.nan)),
-            **_given(more, cls, *CAPACITY, "due_s"),
+            merchant=_or(merchant, size, np.int64(-1)),
+            **_given(more, cls, *CAPACITY, "due_s", "ready_s", "incentive_cents"),
         )
+
+    @classmethod
+    def sifted(cls, columns: Mapping[str, NDArray[Any]]) -> tuple[Orders, list[BadRow]]:
+        """The orders of the good rows of a batch, and what is wrong with each of the others.
+
+        Args:
+            columns: By name, as `of` takes them, shape (rows,) each; `ids`, `lat`, `lon` and `placed_s` must be there. Of an id that comes
+                twice the first row is good.
+
+        Raises:
+            BadInput: a column is missing, unknown, or of another length, or ids are not whole numbers: no row can be told.
+
+        Example:
+            >>> good, bad = Orders.sifted({"ids": np.array([1, 2]), "lat": np.array([913.4, 52.0]), "lon": np.zeros(2), "placed_s": np.zeros(2)})
+            >>> good.ids.tolist(), str(bad[0])
+            ([2], "row 1, field 'lat': got 913.4; wanted degrees in -90..90.")
+        """
+        given = {name: np.asarray(values) for name, values in columns.items()}
+        lacking = [name for name in ("ids", "lat", "lon", "placed_s") if name not in given]
+        if lacking:
+            raise BadInput(f"the orders have no column {lacking[0]!r}; they have {', '.join(given) or 'none'}. Give one.")
+        ids = _ids(given["ids"], "ids")
+        for name, values in given.items():
+            if values.shape != ids.shape:
+                raise BadInput(f"orders: column {name!r} has shape {values.shape}; wanted {ids.shape}, as `ids` has.")
+        bad: dict[int, BadRow] = {}
+        for name, wrong, wanted in faults({**given, "ids": ids}):
+            for row in np.flatnonzero(wrong).tolist():
+                bad.setdefault(row, BadRow(row + 1, name, given[name][row].item(), wanted))
+        good = np.ones(len(ids), dtype=np.bool_)
+        good[list(bad)] = False
+        rest = {name: values[good] for name, values in given.items() if name != "ids"}
+        return cls.of(ids[good], **rest), [bad[row] for row in sorted(bad)]
+
+    @staticmethod
+    def filled(columns: Columns) -> Columns:
+        """The columns of a log's orders, with those that it is too old to have; not checked, as what was taken once stays taken."""
+        size = len(columns["ids"])
+        return {f.name: columns[f.name] if f.name in columns else np.full(size, LATER[f.name]) for f in fields(Orders)}
+
+    def told(self) -> dict[str, NDArray[Any]]:
+        """Columns by name; `merchant`, `ready_s` and `incentive_cents` are left out where no order has any: neither logs nor windows carry them."""
+        plain = {"merchant": self.merchant.max(initial=-1) < 0, "ready_s": bool(np.isnan(self.ready_s).all())}
+        plain["incentive_cents"] = not self.incentive_cents.any()
+        return {name: column for name, column in self.columns().items() if not plain.get(name)}
 
     @classmethod
     def none(cls) -> Orders:
@@ -281,10 +297,10 @@ class Orders(_Table):
         return cls.of(nothing, lat=nothing, lon=nothing, placed_s=nothing)
 
     def requests(self, plane: Plane, *, at_s: float) -> Requests:
-        """The batch that the spine sees at `at_s`: every column, `order` for its id, its places on `plane`."""
+        """The batch that the spine sees at `at_s`: the columns of `told`, `order` for its id, its places on `plane`."""
         x_m, y_m = plane.xy(self.lat, self.lon)
         drop_x_m, drop_y_m = plane.xy(self.drop_lat, self.drop_lon)
-        columns = {k: v for k, v in self.columns().items() if k != "ids"}
+        columns = {k: v for k, v in self.told().items() if k != "ids"}
         ids = request_ids(self.ids, at_s)
         placed = {"order": self.ids, "x_m": x_m, "y_m": y_m, "drop_x_m": drop_x_m, "drop_y_m": drop_y_m}
         return Requests.of({**columns, **placed}, ids=ids, time_s=at_s)

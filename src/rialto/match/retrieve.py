@@ -12,7 +12,7 @@ from rialto.match.blocked import Blocked
 from rialto.match.records import CAPACITY, FREE
 from rialto.match.track import UNTIL_S, Track
 from rialto.match.zones import Zones
-from rialto.ports import GeoIndex, Terms
+from rialto.ports import GeoIndex, Hits, Terms
 from rialto.records import Candidates, Columns, Context, Requests
 from rialto.spine.params import Param
 from rialto.spine.retrieve import Filter, Source, merge
@@ -86,17 +86,34 @@ def nearest(
         fresh_after_s = at_s - FRESH_S.one(requests)
         if track is not None and len(requests):
             track.clock(at_s)
+        step = 0 if track is None else track.step
         hits = geo.nearest(
             x_m, y_m, k=K.one(requests), need=need, radius_m=RADIUS_M.one(requests), fresh_after_s=fresh_after_s, terms=terms
         )
         found = Candidates(hits.offsets, hits.ids, {"distance_m": hits.scores})
-        if track is None:
-            return found
-        # the age of what the search saw: the driver may have moved since
-        age_s = at_s - hits.time_s if len(hits.time_s) == len(hits.ids) else track.age_s(hits.ids, now_s=at_s)
-        return found.with_columns({"age_s": age_s})
+        return found if track is None else _as_seen(found, hits, track, step, (x_m, y_m), at_s)
 
     return Source("nearest", fetch)
+
+
+def _as_seen(
+    found: Candidates, hits: Hits, track: Track, step: int, doors_m: tuple[NDArray[np.float64], NDArray[np.float64]], at_s: float
+) -> Candidates:
+    """Distances and ages as of one moment, that of `track.look`, which all later steps of the window see too.
+
+    Positions go on coming in: of those drivers who moved since the search saw them, the distance is measured anew. `step` is the
+    track's before the search.
+    """
+    told = len(hits.time_s) == len(hits.ids)
+    if track.look() == step and told:
+        return found.with_columns({"age_s": at_s - hits.time_s})
+    slots, fleet = track.shown(hits.ids)
+    time_s, distance_m = np.ascontiguousarray(fleet.place[:, 2])[slots], hits.scores
+    moved = np.flatnonzero(hits.time_s != time_s) if told else np.arange(len(hits.ids))
+    if len(moved):
+        place, order, distance_m = fleet.place[slots[moved]], found.owner[moved], distance_m.copy()
+        distance_m[moved] = np.sqrt((place[:, 0] - doors_m[0][order]) ** 2 + (place[:, 1] - doors_m[1][order]) ** 2)
+    return found.with_columns({"distance_m": distance_m, "age_s": at_s - time_s})
 
 
 def _amounts(requests: Requests, track: Track) -> tuple[Columns, Mapping[str, float]]:

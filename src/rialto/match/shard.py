@@ -13,22 +13,27 @@ from numpy.typing import NDArray
 
 from rialto.errors import BadInput, EngineLost, NothingHere
 from rialto.match.decide import assignment, greedy
+from rialto.match.durations import Band
 from rialto.match.ledger import COME, LEAVE, STATES
 from rialto.match.offers import Message, Messages
 from rialto.match.offers.follow import Follower
 from rialto.match.pipeline import Dispatch
 from rialto.match.records import Drivers, Orders, Pings
-from rialto.match.why import Rival, Why, why
+from rialto.match.sure import told_of
+from rialto.match.why import Rival, Why
 from rialto.ports import EventLog
 from rialto.records import Columns
 from rialto.spine.pipeline import Outcome
 
-__all__ = ["UNKNOWN", "Parcel", "Presence", "Shard", "present", "why_of"]
+__all__ = ["UNKNOWN", "WORD", "Parcel", "Presence", "Shard", "present", "why_of"]
 
 Ints = NDArray[np.int64]
 
 UNKNOWN = 255
 """Among states by number: the order was never placed here, or was forgotten."""
+
+WORD = -2
+"""Order of a message in which a driver says himself that he left or came: he stays with his shard. The shards' own messages bear -1."""
 
 _KEPT = 256
 """Latest windows that a shard can still explain."""
@@ -82,14 +87,19 @@ class Presence:
     def __init__(self, log: EventLog) -> None:
         self._follower = Follower(log)
         self.here: dict[int, bool] = {}
+        self.away = set[int]()
+        """Of those who are there, who said themselves that they left."""
 
     def follow(self) -> dict[int, bool]:
         """As it stands at the log's end: driver -> whether he is there, of all of whom it was ever said."""
         for entry, result in self._follower.more():
             if entry.kind == "told" and len(result.answers):
-                done = (result.answers == 0) & np.isin(entry.columns["kind"], (LEAVE, COME))
-                kinds, drivers = entry.columns["kind"][done].tolist(), entry.columns["driver"][done].tolist()
-                self.here.update({driver: kind == COME for kind, driver in zip(kinds, drivers)})
+                c = entry.columns
+                done = (result.answers == 0) & np.isin(c["kind"], (LEAVE, COME))
+                for kind, driver, order in zip(*(c[name][done].tolist() for name in ("kind", "driver", "order"))):
+                    if order != WORD:
+                        self.here[driver] = kind == COME
+                    (self.away.add if kind == LEAVE and order == WORD else self.away.discard)(driver)
         return self.here
 
 
@@ -117,7 +127,9 @@ class Shard:
         bar: Callable[[Ints, Ints], None] | None = None,
     ) -> None:
         self.dispatch, self._bar = dispatch, bar
-        self._here = dict((presence or Presence(log)).follow())
+        dispatch.shared = True
+        found = presence or Presence(log)
+        self._here, self._away = dict(found.follow()), set(found.away)
         self._ids: Ints | None = None
         self._windows: deque[Outcome] = deque(maxlen=_KEPT)
         self._acts: dict[str, Callable[[Parcel], Parcel]] = {
@@ -133,9 +145,13 @@ class Shard:
             "states": self._states,
             "standing": self._standing,
             "why": self._why,
+            "arrival": self._arrival,
+            "route": self._route,
             "block": self._block,
             "carry": self._carry,
+            "away": self._leave,
             "earn": self._earn,
+            "resume": self._resume,
             "ready": self._ready,
         }
 
@@ -153,13 +169,15 @@ class Shard:
         self._say("left", ids[new & ~own], "enrol", p.at_s)
         self._say("came", ids[new & own], "enrol", p.at_s)
         self.dispatch.enrol(Drivers(**columns), at_s=p.at_s)
-        return Parcel("enrolled", p.at_s, {"here": self._present(), "orders": self._orders()})
+        return Parcel("enrolled", p.at_s, self._columns())
 
     def _known(self, p: Parcel) -> Parcel:
-        return Parcel("known", p.at_s, {"here": self._present(), "orders": self._orders()})
+        return Parcel("known", p.at_s, self._columns())
 
-    def _orders(self) -> Ints:
-        return np.array(sorted(self.dispatch.offers.states()), dtype=np.int64)
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        """Who is here, who of them said that he left, and every order that is not forgotten."""
+        away = np.array(sorted(self._away), dtype=np.int64)
+        return {"here": self._present(), "away": away, "orders": self.dispatch.offers.known()}
 
     def _present(self) -> Ints:
         if self._ids is None:
@@ -187,6 +205,7 @@ class Shard:
         outcome = self.dispatch.window(
             Orders.none(), at_s=p.at_s, seed=int(facts["seed"]), overrides=facts.get("overrides"), version=facts.get("version"),
             decider=greedy if facts.get("greedy") else assignment,
+            deadline_s=np.inf if facts.get("deadline_s") is None else float(facts["deadline_s"]), arm=facts.get("arm"),
         )  # fmt: skip
         self._windows.append(outcome)
         rows = np.repeat(np.arange(len(outcome.requests)), outcome.decisions.counts)
@@ -196,18 +215,24 @@ class Shard:
         wanted = ~made & ~np.isin(driver, self._present())
         columns = {"order": order[made], "driver": driver[made], "wanted": driver[wanted], "busy": np.unique(holders)}
         told = {"waiting": len(outcome.requests), "fallbacks": dict(Counter(outcome.trace.fallbacks))}
-        return Parcel("decided", p.at_s, {**columns, **_seen(outcome, made)}, told)
+        return Parcel("decided", p.at_s, {**columns, **_seen(outcome, made, self.dispatch.band)}, told)
 
     def _tell(self, p: Parcel) -> Parcel:
-        answers = self.dispatch.tell_all(Messages(**p.columns), at_s=p.at_s)
+        messages = Messages(**p.columns)
+        answers = self.dispatch.tell_all(messages, at_s=p.at_s)
+        by_word = np.unique(messages.driver[np.isin(messages.kind, (LEAVE, COME)) & (messages.order == WORD) & answers.done])
+        if len(by_word):  # as the log has it now: a repeated message may be an old one
+            gone = np.isin(by_word, self.dispatch.offers.gone())
+            self._away = (self._away - set(by_word.tolist())) | set(by_word[gone].tolist())
         ended = {"row": answers.row, "order": answers.order, "driver": answers.driver, "offer": answers.offer}
         busy = np.unique(self.dispatch.offers.holding()[0])
-        return Parcel("told", p.at_s, {"reasons": answers.reasons, "busy": busy, **ended})
+        told = {"reasons": answers.reasons, "busy": busy, "said": by_word, "away": np.isin(by_word, list(self._away))}
+        return Parcel("told", p.at_s, {**told, **ended})
 
     def _lend(self, p: Parcel) -> Parcel:
-        """Let drivers go whom nothing holds; says for each whether he is out of this log now."""
+        """Let drivers go whom nothing holds and who did not leave; says for each whether he is out of this log now."""
         drivers = p.columns["driver"]
-        held = np.isin(drivers, self.dispatch.offers.holding()[0])
+        held = np.isin(drivers, self.dispatch.offers.holding()[0]) | np.isin(drivers, list(self._away))
         self._say("left", drivers[~held], str(p.facts["key"]), p.at_s)
         return Parcel("lent", p.at_s, {"free": ~held})
 
@@ -223,6 +248,7 @@ class Shard:
             if not answer.done:
                 raise EngineLost(f"driver {driver} could not be said to have {kind}: {answer.reason}.")
             self._here[driver] = kind == "came"
+        self._away.difference_update(drivers.tolist())
         self._ids = None
 
     def _states(self, p: Parcel) -> Parcel:
@@ -258,14 +284,34 @@ class Shard:
         self.dispatch.track.carry(p.columns["driver"], p.columns["load"])
         return Parcel("carried", p.at_s)
 
+    def _leave(self, p: Parcel) -> Parcel:
+        """Find nobody of all shards who said that he left, and everybody else."""
+        ids = self.dispatch.track.fleet.ids
+        self.dispatch.track.away(ids, np.isin(ids, p.columns["driver"]))
+        return Parcel("away", p.at_s)
+
     def _earn(self, p: Parcel) -> Parcel:
         self.dispatch.track.earn(p.columns["driver"], p.columns["cents"].astype(np.float64))
         return Parcel("earned", p.at_s)
+
+    def _resume(self, p: Parcel) -> Parcel:
+        self.dispatch.track.resume(p.columns["driver"], p.columns["cents"], p.columns["since_s"])
+        return Parcel("resumed", p.at_s)
 
     def _ready(self, p: Parcel) -> Parcel:
         c = p.columns
         known = self.dispatch.offers.ready(c["order"], c["merchant"], c["ready_s"], at_s=p.at_s)
         return Parcel("ready", p.at_s, {"known": known})
+
+    def _arrival(self, p: Parcel) -> Parcel:
+        found = self.dispatch.arrival(int(p.facts["order"]), now_s=p.at_s)
+        return Parcel("arrival", p.at_s, facts={"arrival": None if found is None else asdict(found)})
+
+    def _route(self, p: Parcel) -> Parcel:
+        """The stops of a driver's orders here; of somebody who has none, none."""
+        return Parcel(
+            "route", p.at_s, facts={"stops": [asdict(s) for s in self.dispatch.route(int(p.facts["driver"]), at_s=p.at_s)]}
+        )
 
     def _why(self, p: Parcel) -> Parcel:
         """The reasons for an order in its last window up to a moment."""
@@ -273,7 +319,7 @@ class Shard:
         for outcome in reversed(self._windows):
             asked = outcome.requests
             if np.any(asked.column("order") == order) and (at_s is None or asked.time_s[0] <= float(at_s)):
-                return Parcel("why", p.at_s, facts=asdict(why(outcome, order)))
+                return Parcel("why", p.at_s, facts=asdict(self.dispatch.explain(outcome, order)))
         raise NothingHere(f"order {order} is in none of the last {len(self._windows)} windows of its shard.")
 
 
@@ -282,16 +328,16 @@ def why_of(facts: Mapping[str, Any]) -> Why:
     chosen, rivals = facts["chosen"], tuple(Rival(**r) for r in facts["rivals"])
     return Why(
         facts["order"], facts["at_s"], None if chosen is None else Rival(**chosen), rivals, facts["removed"], facts["margin_s"],
-        facts["instead"],
+        facts["instead"], facts["level"], facts["ready_in_s"],
     )  # fmt: skip
 
 
-def _seen(outcome: Outcome, made: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-    """Of the offers that were made: seconds to the pickup, the probability of a yes, and the ends of the way."""
+def _seen(outcome: Outcome, made: NDArray[np.bool_], band: Band | None) -> dict[str, NDArray[Any]]:
+    """Of the offers that were made: what `sure.told_of` tells, the probability of a yes, and the ends of the way."""
     rows, ranked = outcome.decisions.rows[made], outcome.ranked
     asked = np.repeat(np.arange(len(outcome.requests)), outcome.decisions.counts)[made]
     likely = "acceptance" if "acceptance" in ranked.columns else "likely"
-    empty = np.zeros(0)
-    found = {name: ranked.column(of)[rows] if len(rows) else empty for name, of in (("pickup_s", "pickup_s"), ("likely", likely))}
+    found = {name: column[made] for name, column in told_of(outcome, band).items()}
+    found["likely"] = ranked.column(likely)[rows] if len(rows) else np.zeros(0)
     ends = {name: outcome.requests.column(name)[asked] for name in ("lat", "lon", "drop_lat", "drop_lon")}
     return {name: np.asarray(c, dtype=np.float64) for name, c in {**found, **ends}.items()}

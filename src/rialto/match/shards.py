@@ -11,17 +11,20 @@ in the next window.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput, NothingHere, RialtoError
-from rialto.match.ledger import COME, KINDS, LEAVE, STATES, Held
+from rialto.match.arrival import Arrival
+from rialto.match.ledger import COME, KEY_USED, LEAVE, NO_DRIVER, STATES, Held
 from rialto.match.offers import Answers, Message, Messages
 from rialto.match.records import Drivers, Orders, Pings, Plane
-from rialto.match.shard import UNKNOWN, Parcel, why_of
+from rialto.match.route import Stop
+from rialto.match.shard import UNKNOWN, WORD, Parcel, why_of
+from rialto.match.sure import TOLD
 from rialto.match.why import Why
 from rialto.records import Columns
 
@@ -49,15 +52,19 @@ class Cut(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How shards decide a window: least cost or `greedy`, the acceptance model's version (None = the live one, "" = none), and param overrides."""
+    """How shards decide a window: least cost or `greedy`, the acceptance model's version (None = the live one, "" = none), and param overrides.
+
+    `arm` is the experiment's, as `Dispatch.window` has it.
+    """
 
     greedy: bool = False
     version: str | None = None
     overrides: Mapping[str, float] = field(default_factory=dict[str, float])
+    arm: int | None = None
 
     def facts(self) -> dict[str, Any]:
         """As a parcel tells it."""
-        return {"greedy": self.greedy, "version": self.version, "overrides": dict(self.overrides)}
+        return {"greedy": self.greedy, "version": self.version, "overrides": dict(self.overrides), "arm": self.arm}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ class Windowed:
     """What a window of all shards made.
 
     Args:
-        made: The offers, columns (offers,): `order`, `driver`, `pickup_s`, `likely`, `lat`, `lon`, `drop_lat`, `drop_lon`.
+        made: The offers, columns (offers,): `order`, `driver`, those of `sure.TOLD`, `likely`, `lat`, `lon`, `drop_lat`, `drop_lon`.
         moved: How many drivers changed their shard.
         waiting: How many orders were decided.
         fallbacks: Step -> shards in which its fallback answered.
@@ -87,7 +94,13 @@ class Windowed:
         return self.made["driver"]
 
 
-_MADE = ("order", "driver", "pickup_s", "likely", "lat", "lon", "drop_lat", "drop_lon")
+_WORDS = 100_000
+"""Latest messages of drivers who left or came whose keys a front knows."""
+
+_TIDY_S = 3600.0
+"""How often a front forgets the orders that its shards forgot."""
+
+_MADE = ("order", "driver", *TOLD, "likely", "lat", "lon", "drop_lat", "drop_lon")
 
 
 class Front:
@@ -110,6 +123,9 @@ class Front:
         self._links, self._regions, self._plane, self._halo_m = links, regions, plane, halo_m
         self.owner: dict[int, int] = {}
         self._order: dict[int, int] = {}
+        self._away = set[int]()
+        self._words: dict[bytes, tuple[bytes, int]] = {}
+        self._tidied_s = -1.0
         self._busy: dict[int, set[int]] = {shard: set() for shard in range(len(links))}
         self._moves, self.name = 0, name
 
@@ -123,11 +139,22 @@ class Front:
         lost = np.array([d not in self.owner for d in drivers.ids.tolist()], dtype=np.bool_)
         for s in range(len(self._links)):  # a move that a crash cut in two: out of one log, in no other
             self._give(drivers.ids[lost & (own == s)], s, at_s)
+        self._tell_away(at_s)
+
+    @property
+    def away(self) -> Ints:
+        """Drivers who said that they left, rising."""
+        return np.array(sorted(self._away), dtype=np.int64)
+
+    def _tell_away(self, at_s: float) -> None:
+        """A driver who left is seen by neighbours as well: no shard is to find him."""
+        self.say("away", {"driver": self.away}, at_s=at_s)
 
     def _recover(self, answers: Sequence[Parcel]) -> None:
         for s, answer in enumerate(answers):
             self.owner.update(dict.fromkeys(answer.columns["here"].tolist(), s))
             self._order.update(dict.fromkeys(answer.columns["orders"].tolist(), s))
+            self._away.update(answer.columns["away"].tolist())
 
     def pings(self, pings: Pings, *, now_s: float) -> int:
         """Positions, to whoever has to know; drivers who crossed a border and are free change over. Returns how many did."""
@@ -136,7 +163,8 @@ class Front:
         near = np.zeros((len(pings), len(self._links)), dtype=np.bool_)
         near[good] = self._regions.near(x_m[good], y_m[good], halo_m=self._halo_m)
         owner = np.array([self.owner.get(d, -1) for d in pings.driver.tolist()], dtype=np.int64)
-        held = np.array([o >= 0 and d in self._busy[o] for d, o in zip(pings.driver.tolist(), owner.tolist())], dtype=np.bool_)
+        rows = zip(pings.driver.tolist(), owner.tolist())
+        held = np.array([o >= 0 and (d in self._busy[o] or d in self._away) for d, o in rows], dtype=np.bool_)
         parcels: list[Parcel] = []
         for s in range(len(self._links)):
             seen = (owner == s) | (near[:, s] & ~held & (owner >= 0))
@@ -159,9 +187,13 @@ class Front:
         self._order.update(zip(orders.ids.tolist(), shard.tolist()))
         return new
 
-    def window(self, *, at_s: float, seed: int = 0, how: How | None = None) -> Windowed:
-        """Every shard decides, side by side; drivers whom a neighbour's order wants change over where they are free."""
-        answers = self._all(Parcel("window", at_s, facts={"seed": seed, **(how or How()).facts()}))
+    def window(self, *, at_s: float, seed: int = 0, how: How | None = None, deadline_s: float = np.inf) -> Windowed:
+        """Every shard decides, side by side; drivers whom a neighbour's order wants change over where they are free.
+
+        After `deadline_s` seconds, steps that declare a fallback are answered by it.
+        """
+        most = None if deadline_s == np.inf else deadline_s  # JSON knows no inf
+        answers = self._all(Parcel("window", at_s, facts={"seed": seed, "deadline_s": most, **(how or How()).facts()}))
         wanted: dict[int, int] = {}
         fallbacks: dict[str, int] = {}
         for s, answer in enumerate(answers):
@@ -172,7 +204,19 @@ class Front:
                 fallbacks[step] = fallbacks.get(step, 0) + count
         made = {name: np.concatenate([a.columns[name] for a in answers]) for name in _MADE}
         waiting = sum(a.facts["waiting"] for a in answers)
-        return Windowed(made, self._move(wanted, at_s), waiting, fallbacks)
+        found = Windowed(made, self._move(wanted, at_s), waiting, fallbacks)
+        self._tidy(at_s)
+        return found
+
+    def _tidy(self, at_s: float) -> None:
+        """Once an hour: forget the orders that no shard knows any more; they forget them in their windows, as often."""
+        if self._tidied_s < 0.0:
+            self._tidied_s = at_s
+        if at_s - self._tidied_s < _TIDY_S:
+            return
+        self._tidied_s = at_s
+        self._order = {}
+        self._recover(self._all(Parcel("known", at_s)))
 
     def gone(self, drivers: Ints, *, at_s: float) -> None:
         """Nobody finds these drivers until they are seen again."""
@@ -183,19 +227,19 @@ class Front:
         return self.tell_all(Messages.of(messages), at_s=at_s).reasons.tolist() if messages else []
 
     def tell_all(self, messages: Messages, *, at_s: float) -> Answers:
-        """Messages about orders, each to its order's shard.
+        """Messages about orders, each to its order's shard; that a driver left or came back, to the shard that he is with.
 
-        Raises:
-            BadInput: a driver leaves or comes, which shards say of those who change over; nothing was told.
+        A driver who left stays with his shard, which offers him nothing, and no shard finds him until he comes. Of a driver who is not
+        enrolled that is answered with `NO_DRIVER`.
         """
-        alone = messages.kind[np.isin(messages.kind, (LEAVE, COME))]
-        if len(alone):
-            raise BadInput(
-                f"a message is {KINDS[alone[0]]!r}, which shards say of drivers who change over; give drivers shifts and breaks instead."
-            )
+        by_word = np.isin(messages.kind, (LEAVE, COME))
         shard = np.array([self._order.get(order, 0) for order in messages.order.tolist()], dtype=np.int64)
-        reasons, ended = np.zeros(len(messages), dtype=np.uint8), list[NDArray[np.int64]]()
-        parts = [(s, np.flatnonzero(shard == s)) for s in np.unique(shard).tolist()]
+        shard[by_word] = [self.owner.get(driver, -1) for driver in messages.driver[by_word].tolist()]
+        messages = replace(messages, order=np.where(by_word, WORD, messages.order))
+        reasons, ended = np.where(shard < 0, NO_DRIVER, 0).astype(np.uint8), list[NDArray[np.int64]]()
+        self._said_before(messages, by_word, shard, reasons)
+        parts = [(s, np.flatnonzero(shard == s)) for s in np.unique(shard).tolist() if s >= 0]
+        before = set(self._away)
         parcels: list[tuple[int, Parcel]] = []
         for s, rows in parts:
             m = messages.take(rows)
@@ -206,11 +250,32 @@ class Front:
             reasons[rows] = c["reasons"]
             ended.append(np.stack([rows[c["row"]], c["order"], c["driver"], c["offer"]], axis=1))
             self._busy[s] = set(c["busy"].tolist())
+            self._away -= set(c["said"].tolist())
+            self._away |= set(c["said"][c["away"]].tolist())
+        if self._away != before:
+            self._tell_away(at_s)
+        self._keep_words(messages, by_word & (shard >= 0), reasons)
         over = np.concatenate([np.zeros((0, 4), dtype=np.int64), *ended])
         return Answers(reasons, *over[np.argsort(over[:, 0], kind="stable")].T)
 
+    def _said_before(self, messages: Messages, by_word: NDArray[np.bool_], shard: Ints, reasons: NDArray[np.uint8]) -> None:
+        """Answer repeats of what drivers said of themselves as before: they may be with another shard by now, whose log has no such key."""
+        for row in np.flatnonzero(by_word & messages.keys.any(axis=1)).tolist():
+            content, reason = self._words.get(messages.keys[row].tobytes(), (b"", 0))
+            if content:
+                reasons[row], shard[row] = reason if content == _word(messages, row) else KEY_USED, -1
+
+    def _keep_words(self, messages: Messages, rows: NDArray[np.bool_], reasons: NDArray[np.uint8]) -> None:
+        for row in np.flatnonzero(rows & messages.keys.any(axis=1)).tolist():
+            self._words.setdefault(messages.keys[row].tobytes(), (_word(messages, row), int(reasons[row])))
+        while len(self._words) > _WORDS:
+            del self._words[next(iter(self._words))]
+
     def say(self, kind: str, columns: Columns, *, at_s: float) -> None:
-        """Tell every shard what holds for all: `block` (pairs), `carry` (loads), in the place of what was told before; or `earn`."""
+        """Tell every shard what holds for all: `block` (pairs), `carry` (loads), `away` (drivers), in the place of what was told before.
+
+        Or `earn`, which adds to what was told.
+        """
         self._all(Parcel(kind, at_s, columns))
 
     def ready(self, orders: Ints, merchants: Ints, ready_s: NDArray[np.float64], *, at_s: float) -> NDArray[np.bool_]:
@@ -246,6 +311,16 @@ class Front:
         """All that stands, columns (standing,) `of` (the driver), `order`, `state`; and `waiting_ids`, `_lat`, `_lon`, `_placed_s` of what waits."""
         answers = self._all(Parcel("standing", 0.0, facts={"everybody": True}))
         return {name: np.concatenate([a.columns[name] for a in answers]) for name in answers[0].columns}
+
+    def arrival(self, order: int, *, now_s: float) -> Arrival | None:
+        """When an order that a driver has is reached; see `Dispatch.arrival`."""
+        facts = self._ask(self._order.get(order, 0), Parcel("arrival", now_s, facts={"order": order})).facts["arrival"]
+        return None if facts is None else Arrival(**facts)
+
+    def route(self, driver: int, *, at_s: float) -> list[Stop]:
+        """The stops that a driver has yet to make, in order; one shard has all his orders."""
+        answers = self._all(Parcel("route", at_s, facts={"driver": driver}))
+        return [Stop(**stop) for answer in answers for stop in answer.facts["stops"]]
 
     def why(self, order: int, *, at_s: float | None = None) -> Why:
         """Why an order was decided as it was, in its last window or the last one up to `at_s`; `NothingHere` where it is in none that is kept."""
@@ -308,6 +383,10 @@ class Front:
         if failed is not None:
             raise failed
         return answers
+
+
+def _word(messages: Messages, row: int) -> bytes:
+    return b"%d:%d" % (messages.kind[row], messages.driver[row])
 
 
 def held_of(columns: Columns) -> list[Held]:

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from rialto.errors import BadInput
 from rialto.match.decide import assignment
 from rialto.match.offers import Message
-from rialto.match.pipeline import Dispatch
+from rialto.match.pipeline import BROADCAST, Dispatch
 from rialto.match.records import Drivers, Orders, Pings
+from rialto.match.stacking import MOST
 from rialto.records import Columns
 from rialto.spine.decide import Decider
 from rialto.spine.evaluate import Difference, Interval, bootstrap, matching, paired
+from rialto.spine.pipeline import Outcome
 
-__all__ = ["City", "Comparison", "Policy", "SimReport", "Simulation", "View", "compare", "simulate"]
+__all__ = ["MEASURES", "City", "Comparison", "Policy", "SimReport", "Simulation", "View", "compare", "compared", "simulate"]
 
 BLOCK_S = 900.0
 """Orders of one quarter of an hour are one unit of the intervals."""
@@ -61,7 +63,13 @@ class Simulation(Protocol):
     @property
     def done(self) -> bool: ...
     def state(self) -> View: ...
-    def step(self, *, order: NDArray[np.int64], driver: NDArray[np.int64]) -> View: ...
+    def step(
+        self,
+        *,
+        order: NDArray[np.int64],
+        driver: NDArray[np.int64],
+        routes: Mapping[int, Sequence[tuple[int, bool]]] | None = None,
+    ) -> View: ...
     def trips(self) -> Columns: ...
 
 
@@ -184,15 +192,24 @@ class _Run:
         start = perf_counter()
         self._positions(view, at_s)
         policy = self.switch(at_s)
+        if policy.overrides.get(BROADCAST.name, 0):
+            raise BadInput(f"policy {policy.name!r} broadcasts; the simulated city answers one driver an order: leave it at 0.")
         outcome = self.dispatch.window(
             orders, at_s=at_s, seed=self.seed, overrides=policy.overrides, version=policy.version, decider=policy.decider
         )
         self.decided_s.append(perf_counter() - start)
         self.fallbacks.update(outcome.trace.fallbacks)
         order = np.repeat(outcome.requests.column("order"), outcome.decisions.counts)
-        after = self.sim.step(order=order, driver=outcome.decisions.ids)
+        after = self.sim.step(order=order, driver=outcome.decisions.ids, routes=self._routes(outcome, at_s))
         self._answers(after.answers if len(order) else {}, at_s)
         return after
+
+    def _routes(self, outcome: Outcome, at_s: float) -> Mapping[int, Sequence[tuple[int, bool]]] | None:
+        """The stops of everybody who is asked, in order, where a driver may have several orders."""
+        if int(MOST.one(outcome.requests)) == 1:
+            return None
+        routes = {driver: self.dispatch.route(driver, at_s=at_s) for driver in outcome.decisions.ids.tolist()}
+        return {driver: [(stop.order, stop.kind == "dropoff") for stop in stops] for driver, stops in routes.items()}
 
     def _shift(self, at_s: float) -> None:
         day = int(at_s // DAY_S)
@@ -347,7 +364,12 @@ def compare(
             if progress is not None:
                 progress(policy.name, seed)
             reports[policy.name].append(simulate(simulation(seed), dispatch(), seed=seed, policy=policy))
-    base, *others = policies
+    return compared(reports)
+
+
+def compared(reports: Mapping[str, Sequence[SimReport]]) -> Comparison:
+    """The comparison of runs that were made: policy -> its reports, the same seeds in the same order; the first is compared with."""
+    base, *others = reports
     blocks = {name: _stacked(rs) for name, rs in reports.items()}
 
     def differences(above: int, below: int) -> dict[str, Difference]:
@@ -355,7 +377,7 @@ def compare(
             with np.errstate(invalid="ignore"):
                 return np.asarray(blocks[name][:, above] / blocks[name][:, below])
 
-        return {p.name: paired(ratio(base.name), ratio(p.name), seed=0) for p in others}
+        return {name: paired(ratio(base), ratio(name), seed=0) for name in others}
 
     return Comparison(reports, {name: differences(above, below) for name, (above, below) in MEASURES.items()})
 

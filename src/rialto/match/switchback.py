@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
-from rialto.match.jobs import JobLog
+from rialto.match.jobs import JobLog, Logs
 from rialto.match.simulate import Policy
-from rialto.ports import EventLog
 from rialto.spine.experiment import Effect, SampleRatio, sample_ratio, switchback, switchback_effect
 from rialto.spine.learn import Verdict
+from rialto.spine.log import DecisionLog
 
-__all__ = ["MEASURES", "Asked", "Plan", "Trial", "asked_logged", "judge", "trial"]
+__all__ = ["MEASURES", "Asked", "Plan", "Trial", "arms_logged", "asked_logged", "judge", "trial"]
 
 Floats = NDArray[np.float64]
 
@@ -43,8 +43,8 @@ class Asked:
         return len(self.placed_s)
 
 
-def asked_logged(log: EventLog) -> Asked:
-    """What became of the orders in a log of offers; those that wait at its end are left out."""
+def asked_logged(log: Logs) -> Asked:
+    """What became of the orders in a log of offers, or in those of shards; those that wait at its end are left out."""
     source = JobLog(log)
     jobs = source.more()
     gone, going = (np.array(rows, dtype=np.float64).reshape(-1, 3) for rows in (source.gone, source.under_way()))
@@ -114,13 +114,45 @@ class Trial:
     verdict: Verdict
 
 
-def trial(plan: Plan, logs: Mapping[int, EventLog], *, level: float = 0.95) -> Trial:
+def arms_logged(plan: Plan, decisions: Sequence[DecisionLog], *, region: int) -> frozenset[int]:
+    """Blocks of a region, by number since 1970, all of whose logged windows were decided under the plan.
+
+    Raises:
+        BadInput: None was, or a window was decided under the other arm than the plan draws: it is another plan.
+
+    Cost:
+        Every window is decoded.
+    """
+    armed, plain = set[int](), set[int]()
+    for log in decisions:
+        for record in log.read(pipeline="match"):
+            if not len(record.requests):
+                continue
+            at_s = record.requests.time_s[:1]
+            block, arm = int(np.floor(at_s[0] / plan.block_s)), record.requests.columns.get("arm")
+            if arm is None:
+                plain.add(block)
+                continue
+            drawn = int(plan.arms(at_s, np.array([region]))[0])
+            if int(arm[0]) != drawn:
+                raise BadInput(
+                    f"the window at {at_s[0]} s was decided under arm {int(arm[0])}; the plan {plan.name!r} draws {drawn}. Give the plan "
+                    "that it ran under: the same name and block_s."
+                )
+            armed.add(block)
+    if not armed - plain:
+        raise BadInput(f"no whole block of {plan.block_s} s was decided under a plan; set `fleet.experiment` and let it run.")
+    return frozenset(armed - plain)
+
+
+def trial(plan: Plan, logs: Mapping[int, Logs], *, level: float = 0.95, ran: Mapping[int, Set[int]] | None = None) -> Trial:
     """Compare the two arms of a switchback by what the regions' logs of offers hold.
 
     Args:
         plan: As it was run.
-        logs: Region -> its log of offers.
+        logs: Region -> its log of offers, or those of its shards.
         level: Confidence.
+        ran: Region -> blocks that were under the plan, from `arms_logged`; None = all were.
 
     Raises:
         BadInput: too few blocks in an arm.
@@ -135,6 +167,9 @@ def trial(plan: Plan, logs: Mapping[int, EventLog], *, level: float = 0.95) -> T
     placed_s = columns["placed_s"]
     arm = plan.arms(placed_s, region)
     kept = _kept(plan, placed_s)
+    number = np.floor(placed_s / plan.block_s).astype(np.int64)
+    if ran is not None:
+        kept &= np.array([n in ran.get(r, ()) for n, r in zip(number.tolist(), region.tolist())], dtype=np.bool_)
     effects: dict[str, Effect] = {}
     for name in MEASURES:
         used = kept & np.isfinite(columns[name])
@@ -142,7 +177,7 @@ def trial(plan: Plan, logs: Mapping[int, EventLog], *, level: float = 0.95) -> T
             columns[name][used], placed_s[used], region[used], arm[used],
             block_s=plan.block_s, washout_s=plan.washout_s, level=level,
         )  # fmt: skip
-    block = np.stack([region, np.floor(placed_s / plan.block_s).astype(np.int64)], axis=1)[kept]
+    block = np.stack([region, number], axis=1)[kept]
     first = np.unique(block, axis=0, return_index=True)[1]
     fell = sample_ratio(arm[kept][first], (0.5, 0.5))
     return Trial(effects, fell, int(kept.sum()), int((~kept).sum()), judge(effects, fell))

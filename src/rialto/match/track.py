@@ -26,8 +26,8 @@ UNTIL_S = "until_s"
 class Track:
     """The fleet's positions and what each driver can still take, a slot a driver, in step with a GeoIndex; safe to call from several threads.
 
-    The index holds, beside the place, what eligibility asks for: the driver's bits, with `FREE` only while no order holds it and its
-    shift runs; the amounts of `CAPACITY` that are free; and `UNTIL_S`.
+    The index holds, beside the place, what eligibility asks for: the driver's bits, with `FREE` only while no order holds it, its shift
+    runs and it did not say that it left, or while it has a place left for one more; the amounts of `CAPACITY` that are free; and `UNTIL_S`.
 
     Args:
         geo: Holds the believed positions.
@@ -54,9 +54,13 @@ class Track:
         self._paid, self._since_s = np.zeros(0), np.zeros(0)
         self._load = np.zeros((0, len(CAPACITY)))
         self._amounts: dict[str, NDArray[np.float64]] = {}
-        self._duty = np.zeros(0, dtype=np.bool_)
+        self._duty, self._away = np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.bool_)
+        self._roomy, self._rooms = np.zeros(0, dtype=np.bool_), False
+        self._view: tuple[Slots, Fleet] | None = None
         self._turn_s = np.zeros(0)
         self._clock_s = -np.inf
+        self.step = 0
+        """It rises when a driver moves: two equal ones, and nobody has."""
 
     @property
     def fleet(self) -> Drivers:
@@ -88,8 +92,12 @@ class Track:
             marked = np.zeros(len(fleet), dtype=np.bool_)
             self._held = Held(last, doubt, _grown(self._held.heading, known, old, np.nan), marked)
             self._idle_since = _grown(self._idle_since, known, old, at_s)
+            self._away = _grown(self._away, known, old, fill=False)
+            self._roomy = _grown(self._roomy, known, old, fill=False)
             self._load = _grown(self._load, known, old, 0.0)
+            another = fleet.shift_start_s >= _grown(self._fleet.shift_end_s, known, old, -np.inf)  # a shift after the one before
             self._paid, self._since_s = _grown(self._paid, known, old, 0.0), _grown(self._since_s, known, old, at_s)
+            self._paid[another] = 0.0
             self._fleet, self._slots = fleet, Slots(fleet.ids)
             self._homes = self.plane.xy(fleet.home_lat, fleet.home_lon)
             before = self.amounts
@@ -149,6 +157,7 @@ class Track:
             slot = self._slots.find(pings.driver)
             reasons, count = judge(slot, columns, self._held, self.limits.row(now_s, self.plane), moved)
             self._move(moved[:count])
+            self.step += count > 0  # last: who reads it before a search sees these moves, or a higher number after it
         return Judged(pings, reasons)
 
     def take(self, pings: Pings, *, now_s: float) -> dict[str, int]:
@@ -164,7 +173,9 @@ class Track:
             return
         x_m, y_m, time_s, _ = np.ascontiguousarray(last.T)
         flags = self._flags[slots]
-        flags[~self._duty[slots]] &= ~FREE
+        if self._rooms:
+            flags[self._roomy[slots]] |= FREE
+        flags[~self._duty[slots] | self._away[slots]] &= ~FREE
         if self._inside is not None:
             flags |= self._inside.of(x_m, y_m)
         amounts = {name: values[slots] for name, values in self._amounts.items()}
@@ -175,6 +186,7 @@ class Track:
         with self._lock:
             slots = self._known(ids)
             self._flags[slots] &= ~FREE
+            self._roomy[slots] = False
             self._move(slots)
 
     def free(self, ids: NDArray[np.int64], *, at_s: float) -> None:
@@ -184,6 +196,32 @@ class Track:
             self._flags[slots] |= FREE
             self._idle_since[slots] = at_s
             self._move(slots)
+
+    def room(self, ids: NDArray[np.int64]) -> None:
+        """Say which of the drivers whom orders hold have a place left: these are found as free ones are, and no others; ids are enrolled."""
+        with self._lock:
+            roomy = np.zeros(len(self._fleet), dtype=np.bool_)
+            roomy[self._known(ids)] = True
+            changed = np.flatnonzero(roomy != self._roomy)
+            self._roomy, self._rooms = roomy, bool(roomy.any())
+            self._move(changed)
+
+    def away(self, ids: NDArray[np.int64], gone: NDArray[np.bool_]) -> None:
+        """Keep drivers out of every search from when they say that they left until they say that they came, shape (ids,) each.
+
+        It is no part of who holds them: a driver who left with an order on board is held until it is delivered, and away after that.
+        Unknown ids are no error.
+        """
+        with self._lock:
+            known, slots = self.slots(ids)
+            changed = np.flatnonzero(known)
+            changed = changed[self._away[slots[changed]] != gone[changed]]
+            self._away[slots[changed]] = gone[changed]
+            self._move(slots[changed])
+
+    def gone(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which drivers said that they left, shape (ids,)."""
+        return self._away[self._known(ids)]
 
     def carry(self, ids: NDArray[np.int64], load: NDArray[np.float64]) -> None:
         """Say what drivers have on board, shape (ids, 3) in the order of `CAPACITY`; the rest of their capacity is what they can take.
@@ -201,6 +239,14 @@ class Track:
                     self._amounts[name][slots] = getattr(self._fleet, name)[slots] - self._load[slots, i]
             self._move(slots)
 
+    def space(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """What drivers have on board by `carry`, and what they can carry at once, shape (ids, 3) each; when they must be done, (ids,), s."""
+        with self._lock:
+            slots = self._known(ids)
+            room = np.stack([getattr(self._fleet, name)[slots] for name in CAPACITY], axis=1)
+            until_s = self._amounts.get(UNTIL_S)
+            return self._load[slots], room, np.full(len(ids), np.inf) if until_s is None else until_s[slots]
+
     def leave(self, ids: NDArray[np.int64]) -> None:
         """Forget drivers' positions (end of shift): nobody finds them until they ping again. Unknown ids are no error."""
         with self._lock:
@@ -208,6 +254,7 @@ class Track:
             self._held.last[slots[known]] = -np.inf
             self._held.doubt[slots[known]] = -np.inf
             self._geo.remove(ids)
+            self.step += 1
 
     def sweep(self, *, now_s: float) -> int:
         """Drop ghosts: positions older than `limits.fresh_s`. Returns how many."""
@@ -221,9 +268,29 @@ class Track:
         """Seconds since each driver's position was measured, shape (ids,); inf where there is none."""
         return now_s - self._held.last[self._known(ids), 2]
 
+    def look(self) -> int:
+        """Have `shown` tell from now on what stands at this moment, until the next look or enrolment: a window's steps see one fleet.
+
+        Returns:
+            The `step` of this moment.
+
+        Cost:
+            A copy of 48 bytes a driver.
+        """
+        with self._lock:
+            last, heading = self._held.last.copy(), self._held.heading.copy()
+            self._view = self._slots, Fleet(last, heading, self._idle_since.copy(), *self._homes)
+            return self.step
+
     def shown(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], Fleet]:
-        """Slot of each id, shape (ids,), and the fleet's columns by slot as they stand now, which are not to be changed."""
-        return self._latest_slots(ids), Fleet(self._held.last, self._held.heading, self._idle_since, *self._homes)
+        """Slot of each id, shape (ids,), and the fleet's columns by slot, which are not to be changed: as of the last `look`, else as they stand.
+
+        `Fleet.place` holds x_m, y_m, the time in seconds and the accuracy in metres.
+        """
+        slots = self._latest_slots(ids)
+        if self._view is not None and self._view[0] is self._slots:
+            return slots, self._view[1]
+        return slots, Fleet(self._held.last, self._held.heading, self._idle_since, *self._homes)
 
     def place(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Believed x_m and y_m of each driver, shape (ids,) each; not finite where there is none."""
@@ -238,6 +305,12 @@ class Track:
         """Add what drivers were paid, shape (ids,); a driver may come more than once."""
         with self._lock:
             np.add.at(self._paid, self._known(ids), cents)
+
+    def resume(self, ids: NDArray[np.int64], cents: NDArray[np.float64], since_s: NDArray[np.float64]) -> None:
+        """Say what drivers were paid so far in their shifts, and since when they are enrolled, shape (ids,) each: as it was before a restart."""
+        with self._lock:
+            slots = self._known(ids)
+            self._paid[slots], self._since_s[slots] = cents, since_s
 
     def underpaid(self, ids: NDArray[np.int64], *, now_s: float) -> NDArray[np.float64]:
         """How far each driver's pay an hour lies below the mean of those on duty, as a share of it, -1..1, shape (ids,); NaN while nobody earned.

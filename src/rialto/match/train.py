@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +31,19 @@ class Trained:
     report: Report
 
 
-def examples_of(decisions: DecisionLog, answered: Iterable[Answered]) -> tuple[Examples, JoinReport]:
+def examples_of(decisions: DecisionLog | Sequence[DecisionLog], answered: Iterable[Answered]) -> tuple[Examples, JoinReport]:
     """Offers that ended, with what was known of the pair when it was decided; label 1 = accepted.
 
     Decisions whose offer was never made, or still stands, are left out: silence is no answer.
     """
     ended = [a for a in answered if a.request >= 0]
+    logs = [decisions] if isinstance(decisions, DecisionLog) else decisions
     feedback = [Feedback(a.kind, a.request, a.driver, LABEL[a.kind], a.time_s) for a in ended]
     joined, report = join(
-        decisions.read(pipeline="match"), feedback, names=NAMES, label_of=lambda kind, value: value if kind in LABEL else None
+        chain.from_iterable(log.read(pipeline="match") for log in logs),
+        feedback,
+        names=NAMES,
+        label_of=lambda kind, value: value if kind in LABEL else None,
     )
     pairs = Blocked(np.array([a.request for a in ended], dtype=np.int64), np.array([a.driver for a in ended], dtype=np.int64))
     return joined.take(pairs.has(joined.group, joined.candidate)), report
@@ -77,7 +82,7 @@ def _sight(train: Examples) -> dict[str, str]:
 
 
 def train(
-    decisions: DecisionLog,
+    decisions: DecisionLog | Sequence[DecisionLog],
     answered: Iterable[Answered],
     models: Models,
     *,
@@ -89,8 +94,8 @@ def train(
     """Learn acceptance from logged offers, judge it on offers held out, and promote it where the gate lets it pass.
 
     Args:
-        decisions: Where windows were logged.
-        answered: How offers ended, from `Offers.answered`.
+        decisions: Where windows were logged; a log a shard.
+        answered: How offers ended, from `Offers.answered`, or `answered_logged`.
         models: Where versions are kept.
         fit: Trains trees on examples (log loss), with a seed; returns the model's body.
         score: Log-odds of rows, by body or by version.

@@ -11,6 +11,7 @@ import numpy as np
 
 from rialto.find.records import SearchPage
 from rialto.records import Requests
+from rialto.spine.apart import alone
 from rialto.spine.pipeline import Outcome
 
 __all__ = ["Again"]
@@ -29,15 +30,15 @@ class Again:
 
     def __init__(self, keep_s: float) -> None:
         self._keep_s, self._lock = keep_s, Lock()
-        self._held: OrderedDict[Hashable, tuple[float, SearchPage, Outcome]] = OrderedDict()
+        self._held: OrderedDict[Hashable, tuple[float, SearchPage, Outcome, int]] = OrderedDict()
 
-    def keep(self, asked: Hashable, page: SearchPage, outcome: Outcome, *, time_s: float) -> None:
-        """Keep an answer; one that a fallback had a part in is not kept."""
+    def keep(self, asked: Hashable, page: SearchPage, outcome: Outcome, row: int, *, time_s: float) -> None:
+        """Keep an answer, that of request `row` of a batch; one that a fallback had a part in is not kept."""
         if self._keep_s <= 0 or page.fallbacks:
             return
         slim = Outcome(outcome.record, outcome.ranked, outcome.trace)  # what was merged is counted by now
         with self._lock:
-            self._held[asked] = (time_s, page, slim)
+            self._held[asked] = (time_s, page, slim, row)
             self._held.move_to_end(asked)
             while len(self._held) > _MOST:
                 self._held.popitem(last=False)
@@ -47,7 +48,8 @@ class Again:
         held = self._held.get(asked)
         if held is None or not 0 <= time_s - held[0] < self._keep_s:
             return None
-        _, page, outcome = held
+        _, page, batch, row = held
+        outcome = alone(batch, row)
         record = outcome.record
         ids, old = np.array([number], dtype=np.uint64), record.requests
         requests = Requests(ids, np.array([time_s]), old.columns, old.overrides)

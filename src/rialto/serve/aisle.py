@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from rialto.find.asking import read
 from rialto.find.category import CategoryPage
 from rialto.find.page import answer
+from rialto.find.query import Understood
 from rialto.find.records import Facet, FacetValue, SearchPage, join_path, split_path
 from rialto.serve import shown
 from rialto.serve.ask import SORTS, Ask
@@ -21,7 +22,12 @@ __all__ = ["Bar", "Note", "Numbers", "Way", "category_path", "helps", "notes", "
 REDIRECT = "redirect"
 """Undone under this id, a redirecting rule lets the shopper stay."""
 
-_QUIET = ("normalise", "unit", "model")  # the same thing in another writing: nothing that a shopper would take back
+_QUIET = (
+    "normalise",
+    "unit",
+    "model",
+    "synonym",
+)  # the same thing in another writing; synonyms are told with what was searched too
 _SAID = {"price": "Price", "spelling": "Spelling", "join": "Spelling", "split": "Spelling", "negation": "Without",
          "quantity": "Size", "shorten": "Shortened", "relax": "Left out"}  # fmt: skip
 _WAYS = 5  # out of an empty page
@@ -97,7 +103,7 @@ def page_data(
         "here": "shop", "ask": ask, "found": found, "store": store, "fate": fate, "told": told, "sorts": SORTS, "path": path,
         "reasons": {r.product: r for r in told.results} if told else {}, "money": shown.money_of(store), "labels": shown.line_label,
         "chips": shown.chips(ask, replace(found, facets=tuple(facets)), store, path), "pages": shown.pages(found),
-        "notes": list(notes(ask, found)), "too": understood.alternatives, "facets": facets, "category": category,
+        "notes": list(notes(ask, found)), "too": list(searched_too(ask, understood)), "facets": facets, "category": category,
         "numbers": {f.name: numbers(ask, f) for f in facets if f.kind == "ranges"},
         "inside": {f.name for f in facets if f.kind != "ranges" and (f.more or len(f.values) > _INSIDE)},
         "effects": effects if ask.explain else {}, "departments": _departments(ask, found, category),
@@ -109,18 +115,26 @@ def _departments(ask: Ask, found: SearchPage, category: CategoryPage | None) -> 
     """The categories to walk into: those below this one, or on the first page of the shop the widest ones."""
     if category is not None:
         return list(category.children)
-    if ask != Ask():
+    if replace(ask, segments=()) != Ask():
         return []
     return [v for f in found.facets if f.kind == "path" for v in f.values if len(split_path(v.value)) == 1]
 
 
 def notes(ask: Ask, found: SearchPage) -> Iterator[Note]:
     """What was made of the words, each with the address that undoes it."""
+    left_out = {r.before for r in found.rewrites if r.kind == "relax"}
     for r in found.rewrites:
-        if r.kind not in _QUIET:
+        if r.kind not in _QUIET and not (r.kind == "price" and r.after in left_out):
             href = ask.undone(r.id).address() if r.id else ""
-            after = r.after.removeprefix("price ") if r.kind == "price" else r.after
+            after = r.before if r.kind == "relax" else r.after.removeprefix("price ") if r.kind == "price" else r.after
             yield Note(_SAID.get(r.kind, r.kind.replace("_", " ").capitalize()), r.before, after, href)
+
+
+def searched_too(ask: Ask, understood: Understood) -> Iterator[tuple[str, str]]:
+    """Texts that were searched beside what was asked, each with the address that undoes it, "" where that cannot be."""
+    undoing = {f" {understood.text} ".replace(f" {r.before} ", f" {r.after} ", 1).strip(): r.id for r in understood.synonyms}
+    for text in understood.alternatives:
+        yield text, ask.undone(undoing[text]).address() if text in undoing else ""
 
 
 def numbers(ask: Ask, facet: Facet) -> Numbers:
@@ -192,8 +206,9 @@ def helps(store: Storefront, ask: Ask, path: str) -> list[Way]:
     ways: list[Way] = []
     for what, other in _tries(store, ask):
         page, _ = answer(
-            store.shop.search, other.text, selections=other.selections, size=1, undo=("all",) if other.exact else other.undo
-        )
+            store.shop.search, other.text, selections=other.selections, size=1, segments=ask.segments,
+            undo=("all",) if other.exact else other.undo,
+        )  # fmt: skip
         if page.total and all(w.href != other.address(path) for w in ways):
             ways.append(Way(what, other.address(path), page.total))
     return ways[:_WAYS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,7 @@ __all__ = [
     "Found",
     "Happened",
     "Hit",
+    "Offered",
     "ProductOut",
     "Reason",
     "RewriteOut",
@@ -203,6 +204,22 @@ class Happened(BaseModel):
     shopper: str = Field(
         "", max_length=200, description="The shop's own id of who did it; kept as a pseudonym, for their profile."
     )
+
+
+class Offered(BaseModel):
+    """That completions were offered, and which of them a shopper took: how they are ranked is learned from it."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["suggestion"]
+    prefix: str = Field(min_length=1, max_length=200, description="What was typed when they were offered.")
+    shown: list[Annotated[str, Field(max_length=300)]] = Field(
+        min_length=1, max_length=20, description="Their texts, from the top."
+    )
+    chosen: str = Field("", max_length=300, description="The text that was taken, one of `shown`; empty = none was.")
+    time_s: float | None = Field(
+        None, ge=0, le=1e11, allow_inf_nan=False, description="Seconds since 1970, UTC; now where absent."
+    )
+    id: str = Field("", max_length=64, description="The event's own name; the same name twice is a repeat.")
 
 
 class Counted(BaseModel):

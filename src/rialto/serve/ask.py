@@ -56,6 +56,7 @@ class Ask:
         exact: Whether the words are searched for as typed, every rewrite undone.
         undo: Ids of rewrites that are undone.
         shopper: The shop's id of who asks; never in an address.
+        segments: Audiences that they belong to, which merchandising rules may be for.
 
     Example:
         >>> a = Ask("red shoes", Selections(values={"brand": ("Acme", "Bolt")}), page=3)
@@ -72,6 +73,7 @@ class Ask:
     exact: bool = False
     undo: tuple[str, ...] = ()
     shopper: str = ""
+    segments: tuple[str, ...] = ()
 
     def fields(self) -> list[tuple[str, str]]:
         """Name and value of everything that differs from the default, for an address or for hidden fields of a form."""
@@ -86,6 +88,7 @@ class Ask:
             if v != d
         ]
         pairs += [("undo", rewrite) for rewrite in self.undo]
+        pairs += [("segment", s) for s in self.segments]
         return pairs + [(n, "1") for n in ("explain", "exact") if getattr(self, n)]
 
     def address(self, path: str = "/shop") -> str:
@@ -177,6 +180,10 @@ def asked(
             max_length=MOST_SHOPPER, description="The shop's own id of who asks, for what is known of them; kept as a pseudonym."
         ),
     ] = "",
+    segment: Annotated[
+        list[Rewritten] | None,
+        Query(max_length=50, description="Audiences that the shopper belongs to, for merchandising rules that are for some."),
+    ] = None,
     explain: Annotated[bool, Query(description="Tell why each result stands where it stands.")] = False,
 ) -> Ask:
     """Read a search from a request's query; a form names a range `range.FACET=LOW..HIGH`, so that its choices exclude each other."""
@@ -190,7 +197,8 @@ def asked(
     chosen = Selections(ticked, {facet: _ends(facet, value) for facet, value in pairs}, in_stock)
     if page * size > MOST_RESULTS:
         raise BadInput(f"page {page} of {size} results is asked for; wanted at most {MOST_RESULTS} results up to its end.")
-    return Ask(shown_words(q), chosen, page, size, sort, explain, exact, tuple(dict.fromkeys(undo or ())), shopper)
+    own = tuple(dict.fromkeys(s for s in map(shown_words, segment or ()) if s))
+    return Ask(shown_words(q), chosen, page, size, sort, explain, exact, tuple(dict.fromkeys(undo or ())), shopper, own)
 
 
 def check_facets(ask: Ask, catalogue: Catalogue) -> None:

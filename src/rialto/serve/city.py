@@ -77,7 +77,7 @@ class Driver(BaseModel):
     id: int
     lat: float
     lon: float
-    state: str = Field(description=f"One of {', '.join(STATES)}; `away` = on a break, or after the shift.")
+    state: str = Field(description=f"One of {', '.join(STATES)}; `away` = he left, is on a break, or after the shift.")
     age_s: float | None = Field(description="Age of the position; null where it is reckoned, not measured.")
     order: int | None = Field(default=None, description="The order that the driver has, or is asked for.")
     goal: tuple[float, float] | None = Field(default=None, description="Latitude and longitude of where he is going with it.")
@@ -122,6 +122,9 @@ class CityNow(BaseModel):
     counts: dict[str, int] = Field(
         description="State -> drivers, of all; and `waiting` orders, and `silent` drivers without a position."
     )
+    fallbacks: list[str] = Field(
+        default=[], description="Steps of the window before it that their fallback answered: an engine is away or slow."
+    )
     left_out: int = Field(description="Drivers and orders that are counted and in the cells, yet not listed.")
     cells: list[Cell]
     side: int = Field(description="Cells on a side of the map's square.")
@@ -141,8 +144,14 @@ class Compared(BaseModel):
 
     driver: int
     pickup_s: float | None
+    pickup_low_s: float | None = Field(description="The drive takes between this ...")
+    pickup_high_s: float | None = Field(description="... and this, as often as `level` says; null where no interval was learned.")
+    age_s: float | None = Field(description="How old his position was.")
+    late: float | None = Field(
+        description="Probability of being at the door after the promised time; null = nothing was promised."
+    )
     acceptance: float
-    cost_s: float
+    cost_s: float | None = Field(description="Expected cost in seconds; null = no offer is to be made to him now.")
     order: int = Field(description="The order that he was offered instead; -1 = none.")
 
 
@@ -157,6 +166,9 @@ class Reasons(BaseModel):
     removed: dict[str, int]
     margin_s: float | None = Field(description="How much dearer the choice could have been; null = any.")
     instead: int = Field(description="Who would then have been asked; -1 = the order would have waited.")
+    level: float | None = Field(description="How often drives lie within their intervals, 0 to 1.")
+    ready_in_s: float | None = Field(description="Seconds until the order was to be ready; null = nobody knew.")
+    held: bool = Field(description="Whether it waits on purpose, as it is not ready.")
 
 
 def router(systems: Systems, templates: Jinja2Templates) -> APIRouter:
@@ -223,6 +235,7 @@ def router(systems: Systems, templates: Jinja2Templates) -> APIRouter:
         return Reasons(
             order=w.order, at_s=w.at_s, text=w.text(), chosen=_compared(w.chosen) if w.chosen else None,
             rivals=[_compared(r) for r in w.rivals], removed=dict(w.removed), margin_s=_finite(w.margin_s), instead=w.instead,
+            level=_finite(w.level), ready_in_s=_finite(w.ready_in_s), held=w.held,
         )  # fmt: skip
 
     return routes
@@ -243,12 +256,15 @@ def _hexes(scene: Scene, resolution: int) -> list[HexCell]:
     return sorted(cells, key=lambda c: (-c.waiting, -c.free, c.cell))
 
 
-def _finite(value: float) -> float | None:
-    return value if abs(value) < float("inf") else None  # NaN is none either
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < float("inf") else None  # NaN is none either
 
 
 def _compared(r: Rival) -> Compared:
-    return Compared(driver=r.driver, pickup_s=_finite(r.pickup_s), acceptance=r.acceptance, cost_s=r.cost_s, order=r.order)
+    return Compared(
+        driver=r.driver, pickup_s=_finite(r.pickup_s), pickup_low_s=_finite(r.pickup_low_s), pickup_high_s=_finite(r.pickup_high_s),
+        age_s=_finite(r.age_s), late=_finite(r.late), acceptance=r.acceptance, cost_s=_finite(r.cost_s), order=r.order,
+    )  # fmt: skip
 
 
 def picture(scene: Scene, centre: tuple[float, float], radius_m: float) -> dict[str, Any]:
@@ -265,6 +281,7 @@ def picture(scene: Scene, centre: tuple[float, float], radius_m: float) -> dict[
         ],
         "offers": [{"order": r.order, "driver": r.driver, "at_s": r.at_s, "pickup_s": _finite(r.pickup_s)} for r in scene.offers],
         "counts": {**dict(zip(STATES, counts)), "waiting": len(o["id"]), "silent": scene.silent},
+        "fallbacks": list(scene.fallbacks),
         "left_out": len(d["id"]) - len(some) + len(o["id"]) - len(first),
         "cells": _cells(scene, centre, radius_m),
         "side": CELLS,

@@ -40,6 +40,9 @@ class Comparing(BaseModel):
     b: Configuration = Configuration(rules=True)
     size: int = Field(10, ge=1, le=50, description="Results of each list.")
     undo: list[str] = Field(default=[], max_length=50, description="Ids of rewrites that are not made; `all` makes none.")
+    segments: list[Annotated[str, Field(max_length=1000)]] = Field(
+        default=[], max_length=50, description="Audiences that the shopper belongs to, for rules that are for some."
+    )
     product: str = Field("", max_length=500, description="Also tell this product's way under both.")
 
 
@@ -78,7 +81,7 @@ def router(systems: Systems, templates: Jinja2Templates, clock: Callable[[], flo
         a, b = (
             run(
                 search if c.rules else bare.of(search), asked.text, c.params, size=asked.size, undo=asked.undo, time_s=time_s,
-                deadline_s=deadline_s,
+                segments=asked.segments, deadline_s=deadline_s,
             )
             for c in (asked.a, asked.b)
         )  # fmt: skip
@@ -130,6 +133,11 @@ def _pages(routes: APIRouter, systems: Systems, templates: Jinja2Templates) -> N
         return templates.TemplateResponse(
             request, "desk_rules.html", {"here": "desk", "tab": "rules", "actions": ACTIONS, "intents": INTENTS}
         )
+
+    @routes.get("/desk/synonyms", response_class=HTMLResponse, include_in_schema=False)
+    def synonyms(request: Request) -> Response:
+        systems.shop  # noqa: B018  (as above)
+        return templates.TemplateResponse(request, "desk_synonyms.html", {"here": "desk", "tab": "synonyms"})
 
 
 _FINDINGS = {

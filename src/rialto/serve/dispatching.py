@@ -16,7 +16,7 @@ from rialto.match.track import Judged
 from rialto.serve.rows import NAMED, Column, Fault, Rows
 
 __all__ = [
-    "ANSWERS", "BLOCKED", "CODES", "DRIVERS", "EARNINGS", "LOADS", "ORDERS", "POSITIONS", "READY", "AnswerOut", "BadRowOut", "Told",
+    "ANSWERS", "BLOCKED", "CODES", "DRIVERS", "EARNINGS", "LOADS", "ORDERS", "POSITIONS", "PROMISED_S", "READY", "AnswerOut", "BadRowOut", "Told",
     "drivers_of", "judged", "keys_given", "messages_of", "orders_of", "pings_of", "told",
 ]  # fmt: skip
 
@@ -25,6 +25,9 @@ NEWEST_S = 1e11
 
 AHEAD_S, BEHIND_S = 300.0, 86_400.0
 """How far in the future, and in the past, an order may have been placed."""
+
+PROMISED_S = 86_400.0
+"""How far ahead a merchant may tell when an order will be ready."""
 
 _INF, _NAN = float("inf"), float("nan")
 _ID = "a whole number from 0 to 2^63 - 1"
@@ -66,6 +69,9 @@ ORDERS = [
     Column("customer", "whole", "a whole number of -1 or more", -1, default=-1),
     Column("expire_s", "number", _SECONDS, 0, NEWEST_S, _INF),
     Column("due_s", "number", _SECONDS, 0, NEWEST_S, _INF),
+    Column("merchant", "whole", "a whole number of -1 or more", -1, default=-1),
+    Column("ready_s", "number", _SECONDS, 0, NEWEST_S, _NAN),
+    Column("incentive_cents", "whole", "cents, a whole number of 0 or more", 0, 10**9, 0),
     *_LOAD,
 ]
 """Of orders."""
@@ -101,7 +107,7 @@ READY = [
     Column("merchant", "whole", _ID, 0),
     Column("ready_s", "number", _SECONDS, 0, NEWEST_S),
 ]
-"""Of when orders were ready."""
+"""Of when orders are ready, or will be."""
 
 CODES = (
     "done", "unknown_order", "order_waiting", "order_offered", "order_assigned", "order_picked_up", "order_delivered", "order_cancelled",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import asdict
 from hashlib import blake2b
 from threading import Lock
 from typing import Annotated, Any
@@ -19,9 +20,10 @@ from rialto.app.fleet import Decided
 from rialto.app.sharded_fleet import ShardedFleet, ShardWindow
 from rialto.app.systems import Systems
 from rialto.app.termed_fleet import TermedFleet
-from rialto.errors import BadInput, NothingHere
+from rialto.errors import BadInput, EngineError, NothingHere
 from rialto.match.ledger import REASONS, Held
 from rialto.match.offers import Message, Messages
+from rialto.match.sure import TOLD
 from rialto.serve.dispatching import (
     ANSWERS,
     CODES,
@@ -69,11 +71,46 @@ class OrderState(BaseModel):
     until_s: float | None = Field(description="Last moment to accept, while it is offered.")
 
 
+class OrderAhead(OrderState):
+    """How an order stands, and when it is reached: moments in seconds UTC, null where nobody knows.
+
+    They are told while a driver has this order and his position is known, by all the stops that he makes; low and high only with a live
+    correction of drives.
+    """
+
+    pickup_eta_s: float | None = Field(default=None, description="When it is on board; not before it is ready.")
+    pickup_low_s: float | None = Field(default=None, description="Between this moment ...")
+    pickup_high_s: float | None = Field(default=None, description="... and this, as often as `level` says.")
+    door_eta_s: float | None = Field(default=None, description="When it is at its drop.")
+    door_low_s: float | None = Field(default=None, description="Between this moment ...")
+    door_high_s: float | None = Field(default=None, description="... and this, as often as `level` says.")
+    level: float | None = Field(default=None, description="How often an interval holds, 0 to 1.")
+    age_s: float | None = Field(default=None, description="How old the driver's position is.")
+
+
 class DriverOffers(BaseModel):
     """What was offered to a driver, and what he has."""
 
     driver: int
     offers: list[OrderState]
+
+
+class StopOut(BaseModel):
+    """A stop that a driver has yet to make."""
+
+    order: int
+    kind: str = Field(description="pickup or dropoff.")
+    lat: float | None = Field(description="Where; null where the order did not say.")
+    lon: float | None
+    eta_s: float | None = Field(description="When he will be there, seconds UTC; null where that cannot be told.")
+    state: str = Field(description="How the order stands: offered (the stops are where they would be), assigned or picked_up.")
+
+
+class DriverRoute(BaseModel):
+    """The stops that a driver has yet to make, in order."""
+
+    driver: int
+    stops: list[StopOut]
 
 
 class Answered(BaseModel):
@@ -95,6 +132,10 @@ class Assignment(BaseModel):
     order: int
     driver: int
     pickup_s: float | None = Field(description="Seconds to the pickup, as it was decided.")
+    pickup_low_s: float | None = Field(description="The drive takes between this ...")
+    pickup_high_s: float | None = Field(description="... and this, as often as `level` says; null where no interval was learned.")
+    level: float | None = Field(description="How often an interval holds, 0 to 1.")
+    age_s: float | None = Field(description="How old the driver's position was when it was decided.")
     accepts: float = Field(description="Probability that the driver says yes.")
     state: str = Field(description="How the order stands now, as far as it is still with this driver; else `moved_on`.")
 
@@ -105,6 +146,10 @@ class WindowOut(BaseModel):
     at_s: float = Field(description="Its moment, which names it.")
     waiting: int
     offered: int
+    fallbacks: list[str] = Field(
+        default=[],
+        description="Steps that their fallback answered, as `travel` does by straight lines: an engine is away or slow.",
+    )
 
 
 class Assignments(BaseModel):
@@ -152,8 +197,7 @@ def router(systems: Systems, clock: Callable[[], float]) -> APIRouter:
 
         def work() -> dict[str, Any]:
             rows = read_rows(body, kind, ORDERS)
-            reach_m = systems.engines.settings.fleet.reach_m
-            orders = orders_of(rows, fleet.plane, now_s=clock(), reach_m=reach_m, key=key)
+            orders = orders_of(rows, fleet.plane, now_s=clock(), reach_m=fleet.reach_m, key=key)
             new = int(fleet.place(orders).sum()) if len(orders) else 0
             ids = None if rows.given["id"].all() else np.where(rows.bad, -1, rows.columns["id"]).tolist()
             return told(rows, {"placed": new, "known": len(orders) - new}, taken=new, ids=ids)
@@ -161,9 +205,16 @@ def router(systems: Systems, clock: Callable[[], float]) -> APIRouter:
         return sent(await run_in_threadpool(repeats.once, "orders", key, body, work))
 
     @routes.get("/orders/{order}")
-    def order_state(order: Id) -> OrderState:
-        """How one order stands."""
-        return _state(order, systems.fleet.held(order))
+    def order_state(order: Id) -> OrderAhead:
+        """How one order stands, and when it will be picked up and brought."""
+        fleet = systems.fleet
+        state = _state(order, fleet.held(order)).model_dump()
+        try:
+            found = fleet.arrival(order)
+        except EngineError:  # how it stands is known all the same; when it comes is not
+            found = None
+        ahead = {} if found is None else {name: _finite(value) for name, value in asdict(found).items()}
+        return OrderAhead.model_validate({**state, **ahead})
 
     @routes.post("/orders/{order}/cancel")
     def cancel(order: Id, key: Key = "") -> Answered:
@@ -176,6 +227,13 @@ def router(systems: Systems, clock: Callable[[], float]) -> APIRouter:
     def offers(driver: Id) -> DriverOffers:
         """What is offered to a driver now, and what he has."""
         return DriverOffers(driver=driver, offers=[_state(order, held) for order, held in systems.fleet.standing(driver)])
+
+    @routes.get("/drivers/{driver}/route")
+    def route(driver: Id) -> DriverRoute:
+        """The stops that a driver has yet to make, in order, with when he will be there."""
+        stops = [asdict(stop) for stop in systems.fleet.route(driver)]
+        told = [{name: _finite(v) if isinstance(v, float) else v for name, v in stop.items()} for stop in stops]
+        return DriverRoute(driver=driver, stops=[StopOut.model_validate(stop) for stop in told])
 
     @routes.post("/answers", response_model=Answered, openapi_extra=described("Answer", ANSWERS))
     async def answers(request: Request, key: Key = "") -> Response:
@@ -291,32 +349,32 @@ def _answered(fleet: AnyFleet, messages: Messages, places: list[int], size: int,
 
 
 def _window(d: AnyWindow) -> WindowOut:
-    return WindowOut(at_s=d.at_s, waiting=d.waiting, offered=len(d.orders))
+    return WindowOut(at_s=d.at_s, waiting=d.waiting, offered=len(d.orders), fallbacks=list(d.fallbacks))
 
 
 def _listed(fleet: AnyFleet, windows: list[AnyWindow]) -> list[dict[str, Any]]:
     """The windows' assignments as `Assignment` describes them."""
     out = list[dict[str, Any]]()
     for d in windows:
-        for order, driver, pickup_s, likely in zip(d.orders.tolist(), d.drivers.tolist(), d.pickup_s.tolist(), d.likely.tolist()):
+        sure = [dict(zip(TOLD, row)) for row in zip(*(d.sure[name].tolist() for name in TOLD))]
+        for order, driver, times, likely in zip(d.orders.tolist(), d.drivers.tolist(), sure, d.likely.tolist()):
             try:
                 held = fleet.held(order)
             except NothingHere:  # it ended, and was forgotten
                 held = Held("unknown")
             state = held.state if held.driver == driver else "moved_on"
-            out.append(
-                {"at_s": d.at_s, "order": order, "driver": driver, "pickup_s": pickup_s, "accepts": likely, "state": state}
-            )
+            out.append({"at_s": d.at_s, "order": order, "driver": driver, **times, "accepts": likely, "state": state})
     return out
 
 
 def _stream(windows: list[AnyWindow]) -> bytes:
-    """The windows' assignments as an Arrow IPC stream: at_s, order, driver, pickup_s, accepts."""
-    whole, number = pa.int64(), pa.float64()
-    schema = pa.schema([("at_s", number), ("order", whole), ("driver", whole), ("pickup_s", number), ("accepts", number)])
+    """The windows' assignments as an Arrow IPC stream: at_s, order, driver, pickup_s, accepts, and the rest of `TOLD`; NaN = not known."""
+    whole, number, rest = pa.int64(), pa.float64(), TOLD[1:]
+    told_ = [("at_s", number), ("order", whole), ("driver", whole), ("pickup_s", number), ("accepts", number)]
+    schema = pa.schema([*told_, *((name, number) for name in rest)])
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         for d in windows:
-            columns = [np.full(len(d.orders), d.at_s), d.orders, d.drivers, d.pickup_s, d.likely]
+            columns = [np.full(len(d.orders), d.at_s), d.orders, d.drivers, d.pickup_s, d.likely, *(d.sure[n] for n in rest)]
             writer.write_batch(pa.RecordBatch.from_arrays([pa.array(c) for c in columns], schema=schema))
     return sink.getvalue().to_pybytes()

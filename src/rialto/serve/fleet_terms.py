@@ -16,7 +16,7 @@ from rialto.app.terms import Zone
 from rialto.errors import BadInput
 from rialto.match.hexagons import named, outline
 from rialto.match.records import CAPACITY
-from rialto.serve.dispatching import AHEAD_S, BLOCKED, EARNINGS, LOADS, READY, Told, keys_given, told
+from rialto.serve.dispatching import BLOCKED, EARNINGS, LOADS, PROMISED_S, READY, Told, keys_given, told
 from rialto.serve.encoded import sent
 from rialto.serve.rows import Rows, described, read_rows
 
@@ -114,16 +114,19 @@ def router(systems: Systems, clock: Callable[[], float]) -> APIRouter:
 
     @routes.post("/ready", response_model=Told, openapi_extra=described("Ready", READY))
     async def ready(request: Request) -> Response:
-        """Say when orders were ready to be picked up, as their merchants tell; it is kept in the log, and kitchens are learned from it."""
+        """Say when orders are ready to be picked up, or will be, as their merchants tell, the last word counting.
+
+        It is kept in the log. The next windows go by it, and kitchens are learned from what was told after it happened.
+        """
         fleet, body, kind = systems.fleet, await request.body(), request.headers.get("content-type", "")
 
         def work() -> Response:
             rows = read_rows(body, kind, READY)
             rows.refuse(
-                rows.columns["ready_s"] > clock() + AHEAD_S,
+                rows.columns["ready_s"] > clock() + PROMISED_S,
                 "ready_s",
                 "future",
-                f"a time up to now, {clock():.0f} s: set the clock",
+                f"a time within a day from now, {clock():.0f} s: set the clock",
             )
             known = int(fleet.told_ready(rows.of("order"), rows.of("merchant"), rows.of("ready_s")).sum())
             return sent(told(rows, {"taken": known, "unknown_order": len(rows.good) - known}, taken=known))

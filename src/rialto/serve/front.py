@@ -11,7 +11,7 @@ __all__ = ["Front", "Settled", "reads"]
 
 _READ = ("/api/find/search", "/api/find/facets", "/api/find/explain", "/api/find/suggest", "/shop", "/health")
 _READ_BELOW = ("/api/find/category/", "/api/find/product/", "/shop/", "/static/")
-_CHANGES = ("/api/find/products", "/api/find/rules", "/api/find/index", "/api/find/shoppers")
+_CHANGES = ("/api/find/products", "/api/find/rules", "/api/find/synonyms", "/api/find/index", "/api/find/shoppers")
 
 
 def reads(method: str, path: str) -> bool:

@@ -18,9 +18,11 @@ MOST_BYTES = 1_000_000
 """Of a request's body."""
 
 MOST_BATCH_BYTES = 16_000_000
-"""Of a batch of positions, orders, drivers or answers of a fleet."""
+"""Of a batch of what a fleet's drivers, customers and merchants say: rows, up to 100,000 of them."""
 
-_BATCHES = frozenset(f"/api/match/{name}" for name in ("drivers", "positions", "orders", "answers"))
+_BATCHES = frozenset(
+    f"/api/match/{name}" for name in ("drivers", "positions", "orders", "answers", "loads", "earnings", "ready", "blocked")
+)
 
 
 class Guard:

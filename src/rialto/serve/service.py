@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from rialto import __version__
 from rialto.app.systems import Systems
 from rialto.find.records import join_path, split_path
-from rialto.serve import aisle, ask, city, desk, fleet, fleet_terms, index, problems, rules, shop, shown, studio
+from rialto.serve import aisle, ask, city, desk, fleet, fleet_terms, index, problems, rules, shop, shown, studio, synonyms
 from rialto.serve.guard import Guard
 
 __all__ = ["create"]
@@ -65,6 +65,7 @@ def create(systems: Systems, *, clock: Callable[[], float] = time.time) -> FastA
     front = shop.storefronts(systems, clock)
     app.include_router(shop.router(front, templates))
     app.include_router(rules.router(systems))
+    app.include_router(synonyms.router(systems))
     app.include_router(index.router(systems))
     app.include_router(desk.router(systems, templates, clock))
     app.include_router(city.router(systems, templates))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from rialto.app.secret import shopper_key
 from rialto.app.systems import Systems
 from rialto.find.records import Facet, SearchPage
 from rialto.serve import aisle, shown
-from rialto.serve.answers import CategoryOut, Counted, FacetsOut, Found, Happened, ProductOut, SuggestionOut, Told
+from rialto.serve.answers import CategoryOut, Counted, FacetsOut, Found, Happened, Offered, ProductOut, SuggestionOut, Told
 from rialto.serve.ask import Ask, asked
 from rialto.serve.direct import Direct
 from rialto.serve.encoded import as_json, category_data, found_data, lines_data, sent
@@ -29,6 +29,7 @@ SEARCH = "/api/find/search"
 """Where searches are asked for."""
 
 Asked = Annotated[Ask, Depends(asked)]
+Event = Annotated[Happened | Offered, Field(discriminator="kind")]
 
 
 class Forgotten(BaseModel):
@@ -114,9 +115,9 @@ def direct(systems: Systems, front: Callable[[], Storefront]) -> Callable[[ASGIA
     settings = systems.engines.settings
     here = settings.url("text").scheme == "local" and settings.url("vectors").scheme in ("local", "flat")
 
-    def answer(ask: Ask) -> bytes:
+    def answer(asks: Sequence[Ask]) -> list[bytes]:
         store = front()
-        return as_json(_found(store.find(ask), store))
+        return [as_json(_found(found, store)) for found in store.find_all(asks)]
 
     def inline() -> bool:
         return here and systems.searches_at_once
@@ -184,8 +185,8 @@ def _api(routes: APIRouter, front: Callable[[], Storefront]) -> None:
 
 def _shoppers(routes: APIRouter, front: Callable[[], Storefront]) -> None:
     @routes.post("/api/find/events", status_code=202)
-    def events(happened: Annotated[list[Happened], Body(min_length=1, max_length=1000)]) -> Counted:
-        """Take impressions, clicks, carts and purchases; durable when answered, all of them or, where one is wrong, none."""
+    def events(happened: Annotated[list[Event], Body(min_length=1, max_length=1000)]) -> Counted:
+        """Take impressions, clicks, carts, purchases, and completions taken; durable when answered, all or, where one is wrong, none."""
         return Counted(counted=front().write(happened))
 
     @routes.delete("/api/find/shoppers/{shopper:path}")

@@ -149,12 +149,13 @@ def overrides(given: Mapping[str, Value]) -> dict[str, Value]:
 
 def run(
     search: Search, text: str, given: Mapping[str, Value], *, size: int, undo: Collection[str], time_s: float,
-    deadline_s: float = float("inf"),
+    segments: Collection[str] = (), deadline_s: float = float("inf"),
 ) -> Run:  # fmt: skip
     """Search once as shoppers do, with overrides, explained; nothing is logged, as nobody shops here."""
     made, outcome = answer(
-        search, text, size=size, undo=undo, explain=True, params=overrides(given), time_s=time_s, deadline_s=deadline_s
-    )
+        search, text, size=size, undo=undo, explain=True, params=overrides(given), time_s=time_s, segments=segments,
+        deadline_s=deadline_s,
+    )  # fmt: skip
     told: dict[str, tuple[str, ...]] = {}
     for e in made.rules:
         told[e.product] = (*told.get(e.product, ()), e.told)
@@ -190,7 +191,7 @@ def _understood(u: Understood) -> WhatFor:
         for t in u.tags
     ]
     return WhatFor(
-        text=u.text, rewrites=[Undoable(kind=r.kind, before=r.before, after=r.after, id=r.id) for r in u.rewrites], tags=tags,
+        text=u.text, rewrites=[Undoable(kind=r.kind, before=r.before, after=r.after, id=r.id) for r in (*u.rewrites, *u.synonyms)], tags=tags,
         types=[(path, round(p, 3)) for path, p in u.types], intents=[(i, round(p, 3)) for i, p in u.intents],
         alternatives=list(u.alternatives), without=list(u.without),
         quantities=[_bounded(q.name or "any attribute", q.low, q.high, q.unit) for q in u.quantities],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
@@ -11,17 +11,19 @@ from orjson import Fragment
 
 from rialto.app.decisions import Decisions
 from rialto.app.shop import Shop
+from rialto.app.suggesting import suggestion_note
 from rialto.errors import BadInput, BadRow, NothingHere
 from rialto.find.category import CategoryPage, category
-from rialto.find.page import Asked
+from rialto.find.page import Alike, loose_id
 from rialto.find.personal import WORTH, pseudonym
 from rialto.find.records import FacetValue, Product, SearchPage
 from rialto.find.suggest import Suggestion
+from rialto.find.suggest.ranking import Typed
 from rialto.serve.again import Again
-from rialto.serve.answers import Happened
+from rialto.serve.answers import Happened, Offered
 from rialto.serve.ask import Ask, check_facets
 from rialto.serve.encoded import as_json, product_data
-from rialto.spine.log import Feedback
+from rialto.spine.log import Feedback, Note
 from rialto.spine.pipeline import Outcome
 
 __all__ = ["Counter", "Storefront"]
@@ -83,25 +85,59 @@ class Storefront:
         """
         check_facets(ask, self.shop.search.catalogue)
         number, time_s = self._counter.number(), self._counter.clock()
-        named = (ask.text, ask.selections.to_json(), ask.page, ask.size, ask.sort, ask.exact, ask.undo)
-        alone = ask.explain or bool(ask.shopper)
-        made = None if alone else self._again.get(named, number=number, time_s=time_s)
-        if made is None:
-            made = self._pages.answer(ask.text, **self._asked(ask, number, time_s))
-            if not alone:
-                self._again.keep(named, *made, time_s=time_s)
-        return self._logged(*made)
+        made = self._kept(ask, number, time_s)
+        if made is not None:
+            return self._logged(*made)
+        page, outcome = self._pages.answer(ask.text, request_id=number, **self._alike(ask, time_s))
+        return self._or_looser(ask, self._logged(page, outcome), outcome, 0, time_s)
+
+    def find_all(self, asks: Sequence[Ask]) -> list[SearchPage]:
+        """Answer searches that wait together, each as `find` does; those that differ in their words alone are searched in one go."""
+        pages: dict[int, SearchPage] = {}
+        alike: dict[Hashable, list[int]] = {}
+        time_s = self._counter.clock()
+        for at, ask in enumerate(asks):
+            made = self._kept(ask, self._counter.number(), time_s)
+            if made is not None:
+                pages[at] = self._logged(*made)
+            else:
+                alike.setdefault((_named(ask)[1:], ask.explain, ask.shopper, bool(ask.text.strip())), []).append(at)
+        for group in alike.values():
+            like = asks[group[0]]
+            check_facets(like, self.shop.search.catalogue)
+            first = list({asks[at].text: at for at in reversed(group)}.values())  # who asks for the same again gets what is kept
+            ids = [self._counter.number() for _ in first]
+            found, outcome = self._pages.answers([asks[at].text for at in first], ids, **self._alike(like, time_s))
+            logged = self._counter.decisions.put(outcome)
+            for row, (at, page) in enumerate(zip(first, found)):
+                pages[at] = self._or_looser(asks[at], page if logged else _unlogged(page), outcome, row, time_s)
+        return [pages[at] if at in pages else self.find(ask) for at, ask in enumerate(asks)]
+
+    def _or_looser(self, ask: Ask, page: SearchPage, outcome: Outcome, row: int, time_s: float) -> SearchPage:
+        """The page, kept for who asks the same next; where it is empty, one of a looser reading, a decision of its own, if that finds more."""
+        number = loose_id(page.request_id)
+        loose = None if page.total else self._pages.loosened(ask.text, request_id=number, **self._alike(ask, time_s))
+        if loose is not None:
+            page, outcome, row = self._logged(*loose), loose[1], 0
+        if not _own(ask):
+            self._again.keep(_named(ask), page, outcome, row, time_s=time_s)
+        return page
+
+    def _kept(self, ask: Ask, number: int, time_s: float) -> tuple[SearchPage, Outcome] | None:
+        return None if _own(ask) else self._again.get(_named(ask), number=number, time_s=time_s)
 
     def category(self, path: str, ask: Ask) -> CategoryPage:
         """The page of one category, logged as a search is; `NothingHere` where there is none."""
         check_facets(ask, self.shop.search.catalogue)
-        made, outcome = category(self.shop.search, path, **self._asked(ask))
+        made, outcome = category(
+            self.shop.search, path, request_id=self._counter.number(), **self._alike(ask, self._counter.clock())
+        )
         return replace(made, page=self._logged(made.page, outcome))
 
     def values(self, ask: Ask, facet: str, contains: str, *, limit: int) -> tuple[FacetValue, ...]:
         """Search inside one facet of what a search finds; nothing is logged."""
         check_facets(ask, self.shop.search.catalogue)
-        return self._pages.values(ask.text, facet, contains, limit=limit, **self._asked(ask))
+        return self._pages.values(ask.text, facet, contains, limit=limit, **self._alike(ask, self._counter.clock()))
 
     def product(self, name: str) -> Product:
         """A product by the shop's own id; `NothingHere` where there is none."""
@@ -116,14 +152,16 @@ class Storefront:
         """Completions of what was typed so far, of each kind a few, so that many past queries leave room for products."""
         return self._pages.suggest(prefix, limit=limit, time_s=self._counter.clock())
 
-    def write(self, happened: Sequence[Happened]) -> int:
+    def write(self, happened: Sequence[Happened | Offered]) -> int:
         """Write what shoppers did, durably, all of it or, where one event is wrong, nothing; then learn who likes what."""
-        feedback = [self._feedback(row, h) for row, h in enumerate(happened, start=1)]
+        feedback = [
+            self._feedback(row, h) if isinstance(h, Happened) else self._note(row, h) for row, h in enumerate(happened, start=1)
+        ]
         self._counter.decisions.flushed().write_feedback(feedback)
         profiles = self.shop.search.fittings.profiles
         if profiles is not None:
             for h, f in zip(happened, feedback):
-                if h.shopper and h.kind in WORTH:
+                if isinstance(h, Happened) and h.shopper and h.kind in WORTH:
                     profiles.learn(pseudonym(h.shopper, self._counter.key), h.kind, [h.product], at_s=f.time_s)
         return len(happened)
 
@@ -135,20 +173,18 @@ class Storefront:
         profiles.forget(pseudonym(shopper, self._counter.key), at_s=self._counter.clock())
         return True
 
-    def _asked(self, ask: Ask, number: int | None = None, time_s: float | None = None) -> Asked:
+    def _alike(self, ask: Ask, time_s: float) -> Alike:
+        """What a search asks for beside its words."""
         c = self._counter
-        return Asked(
+        return Alike(
             selections=ask.selections, page=ask.page, size=ask.size, sort=ask.sort, explain=ask.explain,
             price_bounds=not ask.exact, undo=("all",) if ask.exact else ask.undo,
-            shopper=pseudonym(ask.shopper, c.key) if ask.shopper else "",
-            request_id=c.number() if number is None else number, time_s=c.clock() if time_s is None else time_s,
-            deadline_s=c.deadline_s,
+            shopper=pseudonym(ask.shopper, c.key) if ask.shopper else "", segments=ask.segments,
+            time_s=time_s, deadline_s=c.deadline_s,
         )  # fmt: skip
 
     def _logged(self, page: SearchPage, outcome: Outcome) -> SearchPage:
-        if self._counter.decisions.put(outcome):
-            return page
-        return replace(page, fallbacks=(*page.fallbacks, "decision log"))
+        return page if self._counter.decisions.put(outcome) else _unlogged(page)
 
     def _feedback(self, row: int, h: Happened) -> Feedback:
         try:
@@ -157,7 +193,31 @@ class Storefront:
             raise BadRow(row, "product", h.product, "the id of a product of this catalogue") from None
         if int(h.request) >= 2**64:
             raise BadRow(row, "request", h.request, "the id of a search, below 2^64")
+        return Feedback(h.kind, int(h.request), number, h.value, self._when(row, h), h.id)
+
+    def _note(self, row: int, h: Offered) -> Note:
+        if h.chosen and h.chosen not in h.shown:
+            raise BadRow(row, "chosen", h.chosen, "one of the texts in shown, or nothing")
+        look = Typed(h.prefix, tuple(h.shown), h.chosen)
+        return suggestion_note(self.shop.search.ranker, look, time_s=self._when(row, h), name=h.id)
+
+    def _when(self, row: int, h: Happened | Offered) -> float:
+        """When it happened: a clock that is ahead would have all that follows count as older than what is known."""
         if "\x00" in h.id:
             raise BadInput(f"row {row}: the event's id holds a NUL; wanted text.")
-        now = self._counter.clock()  # a clock that is ahead would have all that follows count as older than what is known
-        return Feedback(h.kind, int(h.request), number, h.value, now if h.time_s is None else min(h.time_s, now), h.id)
+        now = self._counter.clock()
+        return now if h.time_s is None else min(h.time_s, now)
+
+
+def _named(ask: Ask) -> tuple[object, ...]:
+    """What an answer depends on, of what was asked."""
+    return ask.text, ask.selections.to_json(), ask.page, ask.size, ask.sort, ask.exact, ask.undo, ask.segments
+
+
+def _own(ask: Ask) -> bool:
+    """Whether its answer is for nobody else."""
+    return ask.explain or bool(ask.shopper)
+
+
+def _unlogged(page: SearchPage) -> SearchPage:
+    return replace(page, fallbacks=(*page.fallbacks, "decision log"))

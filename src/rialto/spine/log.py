@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -19,7 +19,7 @@ from rialto.ports import EventLog
 from rialto.records import Candidates, Columns, Decisions, Event, Requests
 from rialto.spine.pipeline import Outcome, Recorded
 
-__all__ = ["DECISION", "DecisionLog", "Feedback", "decode", "encode"]
+__all__ = ["DECISION", "DecisionLog", "Feedback", "Note", "decode", "encode"]
 
 DECISION = "decision"
 _SUM = 16  # bytes of the checksum that names an event
@@ -51,6 +51,34 @@ class Feedback:
         body = json.dumps({"request": str(self.request), "candidate": self.candidate, "value": self.value}).encode()
         name = self.id or blake2b(f"{self.kind}|{self.time_s!r}|".encode() + body, digest_size=_SUM).hexdigest()
         return Event(name, str(self.request), self.kind, self.time_s, body)
+
+
+_NOTE = "note:"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that happened beside decisions, such as which of the offered completions was taken.
+
+    Args:
+        kind: What happened.
+        about: The system that it happened in: notes of one are read without those of others.
+        body: What is to be known, as JSON.
+        time_s: When, seconds in UTC.
+        id: As in `Feedback`.
+    """
+
+    kind: str
+    about: str
+    body: Mapping[str, Any]
+    time_s: float
+    id: str = ""
+
+    def event(self) -> Event:
+        """As an event, keyed by what it is about."""
+        body = json.dumps(dict(self.body)).encode()
+        name = self.id or blake2b(f"{self.kind}|{self.about}|{self.time_s!r}|".encode() + body, digest_size=_SUM).hexdigest()
+        return Event(name, _NOTE + self.about, self.kind, self.time_s, body)
 
 
 class DecisionLog:
@@ -89,8 +117,8 @@ class DecisionLog:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="rialto-log")
         return self._thread.submit(lambda: self.write_records(make()))
 
-    def write_feedback(self, feedback: Sequence[Feedback]) -> NDArray[np.int64]:
-        """Write feedback durably and return the offsets, shape (feedback,)."""
+    def write_feedback(self, feedback: Sequence[Feedback | Note]) -> NDArray[np.int64]:
+        """Write feedback and notes durably and return the offsets, shape (feedback,)."""
         return self._events.append([f.event() for f in feedback])
 
     def read(self, start: int = 0, *, pipeline: str = "") -> Iterator[Recorded]:
@@ -102,11 +130,17 @@ class DecisionLog:
     def feedback(self, start: int = 0) -> Iterator[Feedback]:
         """Feedback with offset >= `start`, in order; repeats are dropped."""
         for event in self._distinct(start):
-            if event.kind != DECISION:
+            if event.kind != DECISION and not event.key.startswith(_NOTE):
                 fields = json.loads(event.body)
                 yield Feedback(
                     event.kind, int(fields["request"]), int(fields["candidate"]), float(fields["value"]), event.time_s, event.id
                 )
+
+    def notes(self, kind: str, about: str, start: int = 0) -> Iterator[Note]:
+        """Notes of one kind about one system with offset >= `start`, in order; repeats are dropped."""
+        for event in self._distinct(start):
+            if event.kind == kind and event.key == _NOTE + about:
+                yield Note(kind, about, json.loads(event.body), event.time_s, event.id)
 
     def _distinct(self, start: int) -> Iterator[Event]:
         seen: set[str] = set()

@@ -21,6 +21,8 @@ from rialto.spine.run import Run, awaited, filling, joined, masking, sampled, sc
 
 __all__ = ["Outcome", "Pipeline", "Recorded"]
 
+_ASIDE = 64  # threads at most, made as they are wanted, for legs of many runs at once, some of which may hang
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -193,8 +195,10 @@ class Pipeline:
 
     def _retrieve(self, run: Run) -> Candidates:
         asked = [s for s in self.sources if s.idle is None or not s.idle(run.requests)]
-        asides = {s.name: self._aside(run, s) for s in asked if s.aside}
-        legs = {s.name: self._leg(run, s, asides.get(s.name)) for s in sorted(asked, key=lambda s: s.aside)}
+        begun_s, left_s = run.context.clock(), run.context.left_s()
+        ends_s = {s.name: begun_s + min(s.budget_s, s.share * left_s) for s in asked}
+        asides = {s.name: self._aside(run, s, ends_s[s.name]) for s in asked if s.aside}
+        legs = {s.name: self._leg(run, s, ends_s[s.name], asides.get(s.name)) for s in sorted(asked, key=lambda s: s.aside)}
         merged = merge([legs[s.name] for s in asked] or [Candidates.none(len(run.requests))])
         if merged.requests != len(run.requests):
             raise BadInput(f"the sources answered for {merged.requests} requests; wanted {len(run.requests)}.")
@@ -202,12 +206,12 @@ class Pipeline:
         run.keep_details("retrieve", merged)
         return merged
 
-    def _aside(self, run: Run, source: Source) -> Future[Candidates]:
+    def _aside(self, run: Run, source: Source, end_s: float) -> Future[Candidates]:
         if not self._pool:
-            self._pool.append(ThreadPoolExecutor(len(self.sources), thread_name_prefix=f"rialto-{self.name}"))
-        return self._pool[0].submit(source.fetch, run.requests, run.context_of(source.budget_s))
+            self._pool.append(ThreadPoolExecutor(_ASIDE, thread_name_prefix=f"rialto-{self.name}"))
+        return self._pool[0].submit(source.fetch, run.requests, run.context_of(end_s - run.context.clock()))
 
-    def _leg(self, run: Run, source: Source, aside: Future[Candidates] | None) -> Candidates:
+    def _leg(self, run: Run, source: Source, end_s: float, aside: Future[Candidates] | None) -> Candidates:
         def fetch(context: Context) -> Candidates:
             answer = source.fetch(run.requests, context) if aside is None else awaited(aside, context.left_s())
             if answer.requests != len(run.requests):
@@ -216,7 +220,10 @@ class Pipeline:
 
         otherwise = source.otherwise
         instead = None if otherwise is None else lambda _: otherwise(run.requests)
-        return run.attempt(source.name, "source", source.budget_s, 0, fetch, instead, len)
+        budget_s = source.budget_s
+        if aside is not None and not aside.done():  # it has been running since the legs began; what it answered in time is taken
+            budget_s = end_s - run.context.clock()
+        return run.attempt(source.name, "source", budget_s, 0, fetch, instead, len)
 
     def _filtered(self, run: Run, candidates: Candidates) -> Candidates:
         alive = np.ones(len(candidates), dtype=np.bool_)

@@ -33,6 +33,7 @@ class Source:
         otherwise: Declared fallback when it raises or overruns; None = its failure fails the run.
         budget_s: Most seconds it may take, within the run's deadline.
         aside: True = it runs in a thread beside the other such legs and is abandoned at its deadline.
+        share: Of the time that a run has left when its legs begin, what it may take at most, so that the steps after it have some.
         idle: True where it has nothing to say to any request of the batch; then it is not asked, and its columns are not there.
     """
 
@@ -41,6 +42,7 @@ class Source:
     otherwise: Callable[[Requests], Candidates] | None = None
     budget_s: float = INFINITE
     aside: bool = False
+    share: float = 1.0
     idle: Callable[[Requests], bool] | None = None
 
 

@@ -52,8 +52,9 @@ class Run:
         if not phase.features:
             return candidates
         if self.recorded:
-            columns = self.recorded.pop(0).columns
-            return candidates.with_columns(columns)
+            part = self.recorded.pop(0)
+            rows = part.rows_of(candidates)  # the company in a batch decides in which order a phase was given them
+            return candidates.with_columns({name: values[rows] for name, values in part.columns.items()})
         full = with_features(self, phase.features, candidates)
         made = [n for group in phase.features for n in group.names]
         self.late.append(Candidates(full.offsets, full.ids, {n: full.columns[n] for n in made}))

@@ -51,7 +51,11 @@ class Fleet:
 
     def free(self, at_s: float) -> Columns:
         """The free drivers, columns as `SimState.drivers` says."""
-        rows = np.flatnonzero(self.ready(at_s))
+        return self.shown(self.ready(at_s), at_s)
+
+    def shown(self, which: NDArray[np.bool_], at_s: float) -> Columns:
+        """Some drivers, columns as `SimState.drivers` says."""
+        rows = np.flatnonzero(which)
         x_m, y_m = self.places(at_s, rows)
         lat, lon = self._city.to_degrees(x_m, y_m)
         own = {name: self._city.drivers[name][rows] for name in ("id", "flags", "vehicle", "shift_end_s")}
@@ -62,6 +66,11 @@ class Fleet:
         """Which drivers are free and not looking at an offer that they will decline."""
         return (self.status == FREE) & (self.considers_until_s <= at_s)
 
+    def roomy(self, at_s: float, held: Ids, most: int) -> NDArray[np.bool_]:
+        """Which drivers on shift have orders, fewer than `most` of those that each has `held`, and look at no offer."""
+        busy = (self.status > FREE) & (self.considers_until_s <= at_s)
+        return busy & (held < most) & self._city.on_shift(at_s)
+
     def decline(self, driver: Ids, at_s: float) -> None:
         """`driver` say no, which takes them some seconds."""
         self.considers_until_s[driver] = at_s + _CONSIDER_S
@@ -70,7 +79,9 @@ class Fleet:
         """Drivers who do `status` and whose leg is over."""
         return np.flatnonzero((self.status == status) & (self.leg_end_s <= at_s))
 
-    def send(self, driver: Ids, status: int, order: Ids, goal: Floats, start_s: Floats | float, end_s: Floats) -> None:
+    def send(
+        self, driver: Ids, status: int | NDArray[np.int8], order: Ids, goal: Floats, start_s: Floats | float, end_s: Floats
+    ) -> None:
         """Begin a leg from where each driver is at `start_s`."""
         at_s = float(np.min(start_s)) if len(driver) else 0.0
         here = np.stack(self.places(at_s, driver), axis=1)

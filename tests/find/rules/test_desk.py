@@ -24,7 +24,7 @@ def desk_of(small: Catalogue, bare: Pipeline, asking: Callable[..., Requests], f
     def requests(texts: Sequence[str]) -> Requests:
         return asking(*texts)
 
-    past = Past(lambda: bare, requests, {"lamp": 3.0, "chair": 1.0})
+    past = Past(lambda: bare, requests, lambda: {"lamp": 3.0, "chair": 1.0})
     store = RuleStore(str(folder))
     live = Compiled(store.book(), small)
     return RuleDesk(store, live, past, serve=lambda c: served.append(ruled(bare, c)), clock=lambda: 100.0), served

@@ -16,6 +16,7 @@ from rialto.errors import BadInput, EngineBusy, EngineLost
 from rialto.local.events import LocalEvents
 from rialto.match.offers import Message, Messages, Offers, keys_of
 from rialto.match.offers.entries import Entry, decode, encode, parts
+from rialto.match.records import Orders
 from rialto.records import Event
 
 Make = Callable[..., Any]
@@ -244,3 +245,20 @@ def test_all_columns_the_same_are_still_as_many_rows(list_log: Make, orders: Mak
     ones = np.ones(size, dtype=np.int64)
     answers = offers.tell_all(Messages(keys, np.full(size, 6, dtype=np.uint8), ones, -ones, -ones), at_s=1.0)
     assert answers.done.all() and Offers(log).states() == offers.states() and offers.state(1).state == "cancelled"
+
+
+class Unchecked(Orders):
+    """Orders as an older version took them in."""
+
+    def __post_init__(self) -> None:
+        pass
+
+
+def test_order_of_an_older_log_that_is_nowhere_on_earth_keeps_nobody_from_the_others(list_log: Make, orders: Make) -> None:
+    log = list_log()
+    Offers(log).place(Unchecked(**{**orders(1, 2).columns(), "lat": np.array([913.4, 1.0])}), key="p", at_s=0.0)
+    offers = Offers(log)
+    offers.snapshot(at_s=1.0)
+    again = Offers(log)
+    assert again.waiting().ids.tolist() == [2] == again.orders(np.array([1, 2])).ids.tolist() and again.known().tolist() == [1, 2]
+    assert again.tell([Message("c", "cancelled", 1)], at_s=2.0)[0].done

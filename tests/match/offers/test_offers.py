@@ -380,6 +380,20 @@ def test_forgetting_keeps_what_is_not_finished(offers: Offers) -> None:
         offers.forget(before_s=float("nan"), at_s=6.0)
 
 
+def test_expired_offers_bar_their_pair_for_a_while_and_declined_ones_for_good(offers: Offers) -> None:
+    assert ask(offers, (2, 8)) == [""] and one(offers, "declined", 1, 7) == ""
+    assert offers.expire(at_s=12.0).tolist() == [2]
+    for after_s, barred in ((-np.inf, [[1, 2], [7, 8]]), (11.0, [[1, 2], [7, 8]]), (12.0, [[1], [7]])):
+        assert [a.tolist() for a in offers.refusals(expired_after_s=after_s)] == barred
+    assert ask(offers, (2, 8), at_s=20.0) == [""] and offers.expire(at_s=31.0).tolist() == [2]
+    assert [a.tolist() for a in offers.refusals(expired_after_s=0.0)] == [[1, 2], [7, 8]]  # each pair once
+
+
+def test_who_left_is_known_until_he_comes(offers: Offers) -> None:
+    assert [one(offers, kind, -1, driver) for kind, driver in (("left", 9), ("left", 7), ("came", 9))] == ["", "", ""]
+    assert offers.gone().tolist() == [7]
+
+
 def test_log_of_something_else_is_refused_by_name(list_log: Make) -> None:
     log = list_log()
     log.append([Event("e1", "ann", "click", 1.0, b'{"product": 1}')])

@@ -28,6 +28,7 @@ from rialto.find.query.speller import Speller
 from rialto.find.query.synonyms import Synonyms
 from rialto.find.query.understood import Understood
 from rialto.find.records import Rewrite
+from rialto.find.terms import fold
 
 __all__ = ["Reader"]
 
@@ -40,12 +41,13 @@ _GUESSED = -1.0  # least log-odds of being right for a mending to be searched be
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads queries; made by `of`, kept by `save`."""
+    """Reads queries; made by `of`, kept by `save`. `own` names the shop's synonyms that it was given beside its own."""
 
     speller: Speller
     writings: Writings
     synonyms: Synonyms
     parts: Parts = field(default_factory=Parts)
+    own: str = ""
     _read: dict[tuple[str, frozenset[str], bool], Understood] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -122,7 +124,8 @@ class Reader:
         if _UNDO_ALL in undo or not first.text:
             return first
         now = self.parts.cut(self._settled(first, undo, price_bounds=price_bounds), frozenset(undo))
-        return self.parts.fill(replace(now, alternatives=self._alternatives(now.text, undo)))
+        alternatives, exchanged = self._alternatives(now.text, undo)
+        return self.parts.fill(replace(now, alternatives=alternatives, synonyms=exchanged))
 
     def mend(self, asked: str, *, undo: Collection[str] = ()) -> Understood:
         """Only the words put right: units, model numbers, spelling and blanks; no bounds, tags or types."""
@@ -150,18 +153,38 @@ class Reader:
             now = replace(now, text=text, low_cents=low, high_cents=high, rewrites=(*now.rewrites, *rewrites, *mended, *bounds))
         return first  # it would change for ever: better as it was typed
 
-    def _alternatives(self, text: str, undo: Collection[str]) -> tuple[str, ...]:
-        """Whole texts with one thing exchanged: a spelling not sure enough to be made, a compound, a synonym that the shop knows."""
+    def holds(self, phrase: str) -> bool:
+        """Whether the shop's texts hold all words of a phrase, so that it is worth searching for."""
         lexicon = self.speller.lexicon
+        numbers = [lexicon.index.get(w, -1) for w in words_of(phrase)]
+        return bool(numbers) and all(n >= 0 and lexicon.shop[n] for n in numbers)
 
-        def held(phrase: str) -> bool:
-            numbers = [lexicon.index.get(w, -1) for w in words_of(phrase)]
-            return bool(numbers) and all(n >= 0 and lexicon.shop[n] for n in numbers)
+    def with_synonyms(self, own: Synonyms, *, asked: Iterable[str], name: str) -> Reader:
+        """The same reader with synonyms of the shop's own before the others, from here on; what they are for is not respelt.
 
-        found = [*compounds(text, lexicon), *self.synonyms.others(text, held)]
+        Args:
+            own: The synonyms.
+            asked: The phrases that they are for, as they are written.
+            name: What to call them in the versions that a decision pins.
+
+        Cost:
+            A few milliseconds.
+        """
+        words = {w for phrase in asked for w in fold(phrase).split()}
+        return replace(self, speller=self.speller.leaving(words), synonyms=self.synonyms.with_first(own), own=name, _read={})
+
+    def _alternatives(self, text: str, undo: Collection[str]) -> tuple[tuple[str, ...], tuple[Rewrite, ...]]:
+        """Whole texts with one thing exchanged: a spelling not sure enough to be made, a compound, a synonym that the shop knows.
+
+        Returns:
+            The texts, and the synonyms among what was exchanged.
+        """
+        pairs = [(a, b) for a, b in self.synonyms.others(text, self.holds) if f"synonym:{a}={b}" not in undo]
+        rewrites = {_exchanged(text, a, b): Rewrite("synonym", a, b, f"synonym:{a}={b}") for a, b in reversed(pairs)}
         bolder = self.speller.mend(text, undo=undo, believed=_GUESSED)[0]
-        exchanged = (f" {text} ".replace(f" {a} ", f" {b} ", 1).strip() for a, b in found)
-        return tuple(t for t in dict.fromkeys([bolder, *exchanged]) if t != text)[:_ALTERNATIVES]
+        others = [_exchanged(text, a, b) for a, b in (*compounds(text, self.speller.lexicon), *pairs)]
+        made = tuple(t for t in dict.fromkeys([bolder, *others]) if t != text)[:_ALTERNATIVES]
+        return made, tuple(rewrites[t] for t in made if t in rewrites)
 
     def save(self) -> bytes:
         """Everything as one npz file without pickle."""
@@ -197,3 +220,7 @@ class Reader:
         synonyms = Synonyms({tuple(k): tuple(v) for k, v in head["synonyms"]})
         model, acceptor = SpellingModel.of_json(head["model"]), Acceptor.of_json(head["acceptor"])
         return cls(Speller(lexicon, model, never=head["never"], acceptor=acceptor), writings, synonyms)
+
+
+def _exchanged(text: str, before: str, after: str) -> str:
+    return f" {text} ".replace(f" {before} ", f" {after} ", 1).strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -76,6 +77,16 @@ class Speller:
         held = held[self._meant[held]]
         held = held[[_spells(lexicon.words[i]) for i in held]] if len(held) else held
         self._near = Nearby.of([lexicon.words[i] for i in held], held.astype(np.int32))
+        self._remember()
+
+    def leaving(self, words: Collection[str]) -> Speller:
+        """The same speller that leaves these words, folded, as they are; cheap."""
+        other = copy(self)
+        other.never = self.never | frozenset(words)
+        other._remember()
+        return other
+
+    def _remember(self) -> None:
         self._options = lru_cache(maxsize=_KEPT)(self._word_options)
         self._pair_options = lru_cache(maxsize=_KEPT)(self._two_word_options)
         self._lattice = lru_cache(maxsize=_KEPT_TEXTS)(self._all_ways)

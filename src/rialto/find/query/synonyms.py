@@ -11,9 +11,10 @@ from typing import Any
 from rialto.errors import BadInput
 from rialto.find.terms import fold, stem
 
-__all__ = ["Synonyms"]
+__all__ = ["LONGEST", "Synonyms"]
 
-_WORDS = 4  # longest phrase that is looked up
+LONGEST = 4
+"""Words of the longest phrase that is looked up."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,15 @@ class Synonyms:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as e:
             raise BadInput(f'the synonyms are no TOML: {e}; wanted both = [["tv", "television"]].') from None
+        return cls.of_pairs(_entries(data))
+
+    @classmethod
+    def of_pairs(cls, pairs: Iterable[tuple[str, str]]) -> Synonyms:
+        """From (phrase that is asked for, phrase that may stand for it); a longer phrase than is looked up is left out."""
         found: dict[tuple[str, ...], list[str]] = {}
-        for phrase, other in _entries(data):
+        for phrase, other in pairs:
             key = _key(phrase)
-            if key and len(key) <= _WORDS and other not in found.setdefault(key, []):
+            if key and len(key) <= LONGEST and other not in found.setdefault(key, []):
                 found[key].append(other)
         return cls({k: tuple(v) for k, v in found.items()})
 
@@ -60,7 +66,7 @@ class Synonyms:
         words = text.split()
         out: list[tuple[str, str]] = []
         taken: set[int] = set()
-        for n in range(min(_WORDS, len(words)), 0, -1):
+        for n in range(min(LONGEST, len(words)), 0, -1):
             for at in range(len(words) - n + 1):
                 span = set(range(at, at + n))
                 others = self.of_phrase.get(_key(" ".join(words[at : at + n])), ())

@@ -53,6 +53,7 @@ class Understood:
         low_cents, high_cents: Price bounds that the text named, both ends in; NaN = none.
         rewrites: What was done, for the shopper to see and undo by id.
         alternatives: Whole texts beside `text`, a synonym or compound exchanged, best first, at most 4: searched too.
+        synonyms: Those that were exchanged in `alternatives`, to be undone by id.
         without: Phrases that no result may hold.
         quantities: Numbers with units that were asked for.
         tags: What the words are.
@@ -66,6 +67,7 @@ class Understood:
     high_cents: float = float("nan")
     rewrites: tuple[Rewrite, ...] = ()
     alternatives: tuple[str, ...] = ()
+    synonyms: tuple[Rewrite, ...] = ()
     without: tuple[str, ...] = ()
     quantities: tuple[Quantity, ...] = ()
     tags: tuple[Tag, ...] = ()

@@ -36,12 +36,12 @@ class Past:
     Args:
         bare: The search pipeline without rules, as it is now.
         requests: Makes a batch of texts.
-        queries: Text -> how often it was asked, or clicked.
+        queries: Text -> how often it was asked, or clicked, as is known by now.
     """
 
     bare: Callable[[], Pipeline]
     requests: Callable[[Sequence[str]], Requests]
-    queries: Mapping[str, float]
+    queries: Callable[[], Mapping[str, float]]
 
 
 class RuleDesk:
@@ -105,7 +105,9 @@ class RuleDesk:
         for rule_id in without:
             new = new.without(rule_id)
         books = self._live.again(now), self._live.again(new)
-        return preview(self._past.bare(), self._past.requests, *books, self._past.queries, top=top, most=most, at_s=self._clock())
+        return preview(
+            self._past.bare(), self._past.requests, *books, self._past.queries(), top=top, most=most, at_s=self._clock()
+        )
 
     def audit(self) -> tuple[Change, ...]:
         """Who changed what, when, from which version and why, oldest first."""
@@ -134,7 +136,7 @@ class RuleDesk:
         self._serve(compiled)
 
     def _checked(self, compiled: Compiled) -> tuple[Conflict, ...]:
-        heavy = sorted(self._past.queries.items(), key=lambda kv: (-kv[1], kv[0]))[:_COVERED]
+        heavy = sorted(self._past.queries().items(), key=lambda kv: (-kv[1], kv[0]))[:_COVERED]
         asked = self._past.requests([t for t, _ in heavy]) if heavy else None
         return conflicts(compiled, at_s=self._clock(), asked=asked, weights=[w for _, w in heavy] if heavy else None)
 

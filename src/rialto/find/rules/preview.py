@@ -84,6 +84,8 @@ def preview(
         look: Queries looked at, the heaviest.
         at_s: The time at which dates are judged, seconds since 1970.
 
+    Queries are asked as by one who belongs to every audience that a rule of either book names, so that what such rules do is told.
+
     Raises:
         BadInput: a limit is below 1, or a weight is negative or not finite.
 
@@ -96,7 +98,7 @@ def preview(
         raise BadInput(
             f"top {top}, most {most}, look {look}, weights {weights[:5].tolist()}; wanted 1 or more, and weights from 0."
         )
-    names = list(queries)
+    names, requests = list(queries), _by_all(requests, now, new)
     near = [names[i] for i in np.lexsort((np.arange(len(names)), -weights))[:look]]
     fired = _fired(requests, now, new, near, at_s, top)
     found, lines = list[QueryImpact](), (ruled(bare, now), ruled(bare, new))
@@ -109,6 +111,18 @@ def preview(
     total = max(sum(queries[t] for t in near) - sum(queries[t] for t in fired[most:]), 1e-12)
     changed, moved = sum(q.weight for q in found if q.changed), sum(q.weight * _differs(q) for q in found)
     return Impact(ordered, len(near), len(fired), len(queries), changed / total, moved / total)
+
+
+def _by_all(requests: Callable[[Sequence[str]], Requests], now: Compiled, new: Compiled) -> Callable[[Sequence[str]], Requests]:
+    named = sorted({s for c in (now, new) for rule in c.rules for s in rule.when.segments})
+    if not named:
+        return requests
+
+    def asked(texts: Sequence[str]) -> Requests:
+        made = requests(texts)
+        return made.with_columns(segment=np.full(len(made), "\n".join(named), dtype=object))
+
+    return asked
 
 
 def _fired(

@@ -136,10 +136,11 @@ def _default() -> Model:
 
 @dataclass(frozen=True)
 class Ranking:
-    """What ranks: a scorer over the features (a `Model`, or trees), and past choices."""
+    """What ranks: a scorer over the features (a `Model`, or trees), and past choices; `version` is "" for what ships."""
 
     scorer: Scorer = field(default_factory=Model.default)
     choices: Choices = field(default_factory=Choices)
+    version: str = ""
 
 
 def features(lines: Lines, lengths: NDArray[np.int32], matches: Matches, prefix: str, choices: Choices) -> NDArray[np.float32]:

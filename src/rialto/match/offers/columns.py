@@ -106,7 +106,7 @@ class ColumnLedger:
 
     def _keep(self, columns: Columns, start: int, new: NDArray[np.bool_]) -> None:
         room, stop = len(self.tables.orders), start + int(new.sum())
-        whole = Orders(**columns).columns()  # a log older than a column has none of it
+        whole = Orders.filled(columns)
         for name, column in self.columns.items():
             if room > len(column):
                 self.columns[name] = np.zeros(room, dtype=column.dtype)
@@ -136,10 +136,12 @@ class ColumnLedger:
         return self._told(np.zeros((0, 2), dtype=np.uint64), kind, about, entry.at_s, keyed=False)
 
     def _ready(self, entry: Entry) -> Result:
-        """Orders are ready, says who makes them: no state changes, and readers of the log learn from it."""
-        return Result(
-            np.array([order_place(self.tables, order)[0] >= 0 for order in entry.columns["order"].tolist()], dtype=np.bool_)
-        )
+        """Orders are ready, says who makes them: no state changes, but what is known of the orders does; readers of the log learn from it."""
+        rows = np.array([order_place(self.tables, order)[0] for order in entry.columns["order"].tolist()], dtype=np.int64)
+        known = rows >= 0
+        for name in ("ready_s", "merchant"):
+            self.columns[name][rows[known]] = entry.columns[name][known]  # of an order that comes again the last word stays
+        return Result(known)
 
     def _told(
         self, keys: NDArray[np.uint64], kind: NDArray[np.uint8], about: NDArray[np.int64], at_s: float, *, keyed: bool
@@ -208,6 +210,17 @@ class ColumnLedger:
         offers = offers[np.argsort(offers["number"])]
         drivers, orders = self.tables.drivers["id"][offers["driver"]], self.tables.orders["id"][offers["order"]]
         return drivers, orders, offers["number"].astype(np.int64)
+
+    def standing(self) -> Columns:
+        """As `Offers.standing`."""
+        offers = used(self.tables, "offers")
+        offers = offers[offers["number"] >= 0]
+        offers = offers[np.argsort(offers["number"])]
+        rows = offers["order"].astype(np.int64)
+        orders = self.tables.orders[rows]
+        stands = {"driver": self.tables.drivers["id"][offers["driver"]], "number": offers["number"].astype(np.int64)}
+        stands |= {"state": orders["state"].copy(), "since_s": orders["since_s"].copy()}
+        return {**stands, **{name: column[rows] for name, column in self.columns.items()}}
 
     def holding_of(self, driver: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Order and offer number of every offer that stands to one driver, by number.

@@ -18,15 +18,18 @@ class Follower:
 
     Args:
         log: The log.
+        start, epoch: Offset to begin at, and the number of the log's owner there (`Offers.owned`). What was placed before is unknown,
+            and messages about it are told as such.
 
     Cost:
         One pass over what is new; the state machine's own memory.
     """
 
-    def __init__(self, log: EventLog) -> None:
-        self._log, self._read_to = log, 0
+    def __init__(self, log: EventLog, *, start: int = 0, epoch: int = 0) -> None:
+        self._log, self._read_to = log, start
         self.ledger = ColumnLedger()
         """As it stands after the entry that was given last."""
+        self.ledger.epoch = epoch
 
     def more(self) -> Iterator[tuple[Entry, Result]]:
         """Each entry that was not given yet, and what came of it; without rows where another owner had the log.

@@ -123,6 +123,18 @@ def whole(values: Any, name: str, shape: tuple[int, ...], dtype: type) -> NDArra
     return np.ascontiguousarray(found, dtype=dtype)
 
 
+def per_pair(values: Any, name: str, size: int, dtype: type) -> NDArray[Any]:
+    """One number, or one a pair, as a contiguous column of `dtype`; `BadInput` where it is neither."""
+    found = np.asarray(values)
+    if found.shape not in ((), (size,)) or found.dtype.kind not in ("iu" if dtype is np.int32 else "iuf"):
+        raise BadInput(
+            f"{name} has shape {found.shape} and type {found.dtype}; wanted one number, or one for each of {size} pairs."
+        )
+    if dtype is np.int32:
+        found = np.clip(found, 0, 2**31 - 1)
+    return np.ascontiguousarray(np.broadcast_to(found, (size,)), dtype=dtype)
+
+
 def keys_of(keys: Sequence[str]) -> NDArray[np.uint64]:
     """128 bits of each key, shape (keys, 2).
 

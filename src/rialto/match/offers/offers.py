@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rialto.errors import BadInput
-from rialto.match.ledger import DECLINE, DELIVERED, EXPIRE, KEY_USED, KINDS, RELEASE, WAITING, Answer, Held
+from rialto.errors import BadInput, BadRow
+from rialto.match.ledger import KEY_USED, KINDS, WAITING, Answer, Held
 from rialto.match.offers import moves
 from rialto.match.offers.columns import Batch, Result
 from rialto.match.offers.entries import Entry
 from rialto.match.offers.find import checksum
 from rialto.match.offers.journal import Journal
-from rialto.match.offers.messages import Answered, Answers, Message, Messages, Offered, key_bytes, whole
+from rialto.match.offers.messages import Answered, Answers, Message, Messages, Offered, key_bytes, per_pair, whole
+from rialto.match.offers.refused import refusals
 from rialto.match.offers.tables import used
 from rialto.match.records import Orders
 from rialto.ports import EventLog
+from rialto.records import Columns
 
 __all__ = ["Offers"]
 
@@ -94,7 +96,7 @@ class Offers:
         """
         if not len(orders) and not key:
             return np.zeros(0, dtype=np.bool_)
-        entry = Entry("placed", at_s, orders.columns(), {})
+        entry = Entry("placed", at_s, orders.told(), {})
         results = self._batch(entry, key or f"placed:{at_s!r}:{_content(entry):x}")
         if len(results) and results[0] == -1 - KEY_USED:
             raise BadInput(f"key {key!r} was used for another batch. Give each batch a key of its own.")
@@ -154,8 +156,8 @@ class Offers:
             "order": whole(orders, "orders", (size,), np.int64),
             "driver": whole(drivers, "drivers", (size,), np.int64),
             "request": whole(asks, "requests", (size,), np.int64),
-            "until_s": _column(until_s, "until_s", size, np.float64),
-            "capacity": _column(capacity, "capacity", size, np.int32),
+            "until_s": per_pair(until_s, "until_s", size, np.float64),
+            "capacity": per_pair(capacity, "capacity", size, np.int32),
         }
         if np.isnan(columns["until_s"]).any():
             raise BadInput("until_s holds NaN; wanted seconds UTC, or inf for an offer without end.")
@@ -207,9 +209,10 @@ class Offers:
     def ready(
         self, orders: NDArray[np.int64], merchants: NDArray[np.int64], ready_s: NDArray[np.float64], *, at_s: float
     ) -> NDArray[np.bool_]:
-        """Note when orders were ready, as their merchants tell, shape (orders,) each; true where the order is known.
+        """Note when orders are ready, or will be, as their merchants tell, shape (orders,) each; true where the order is known.
 
-        It changes no order's state; of an order that comes again the last word counts. `trips.prep_logged` reads it back.
+        It changes no order's state, and the `ready_s` and `merchant` that later windows see of it; of an order that comes again the
+        last word counts. `trips.prep_logged` reads it back.
 
         Raises:
             BadInput: Columns of other shapes or kinds, or a time that is not finite; nothing was written.
@@ -267,6 +270,11 @@ class Offers:
         with self._journal.lock:
             return self._journal.ledger.states()
 
+    def known(self) -> NDArray[np.int64]:
+        """Numbers of all orders that are not forgotten, rising."""
+        with self._journal.lock:
+            return np.sort(used(self._journal.ledger.tables, "orders")["id"])
+
     def waiting(self) -> Orders:
         """Orders that want an offer, in the order of their ids."""
         with self._journal.lock:
@@ -274,7 +282,23 @@ class Offers:
             orders = used(ledger.tables, "orders")
             rows = np.flatnonzero(orders["state"] == WAITING)
             rows = rows[np.argsort(orders["id"][rows])]
-            return Orders(**{name: column[rows] for name, column in ledger.columns.items()})
+            return _sound({name: column[rows] for name, column in ledger.columns.items()})
+
+    def placed_by(
+        self, merchants: NDArray[np.int64], *, since_s: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Every order that some of `merchants` got from `since_s` on, whatever became of it: id, merchant, moment, shape (found,) each.
+
+        Cost:
+            O(orders that are not forgotten).
+        """
+        with self._journal.lock:
+            ledger = self._journal.ledger
+            size = len(used(ledger.tables, "orders"))
+            ids, merchant, placed_s = (ledger.columns[name][:size] for name in ("ids", "merchant", "placed_s"))
+            rows = np.flatnonzero(placed_s >= since_s)
+            rows = rows[np.isin(merchant[rows], merchants)]
+            return ids[rows], merchant[rows], placed_s[rows]
 
     def orders(self, ids: NDArray[np.int64]) -> Orders:
         """Orders as they were placed, in the order asked; those that are unknown, or were forgotten, are left out.
@@ -289,7 +313,7 @@ class Offers:
             columns, known = self._journal.ledger.orders(asked)
         # A snapshot keeps no columns of orders that had ended: their rows are zeros, also where the order's number is 0.
         there = (columns["ids"] == asked[known]) & (columns["ids"] + columns["expire_s"] != 0.0)
-        return Orders(**{name: column[there] for name, column in columns.items()})
+        return _sound({name: column[there] for name, column in columns.items()})
 
     def holding_of(self, driver: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Order and offer number of every offer that stands to one driver and every order that he has, by number; shape (standing,) each."""
@@ -306,22 +330,34 @@ class Offers:
         with self._journal.lock:
             return self._journal.ledger.holding()
 
+    def gone(self) -> NDArray[np.int64]:
+        """Drivers who said that they left and did not come back since, rising; they are offered nothing."""
+        with self._journal.lock:
+            drivers = used(self._journal.ledger.tables, "drivers")
+            return np.sort(drivers["id"][drivers["gone"] != 0])
+
+    def standing(self) -> Columns:
+        """Every offer that stands and every order under way, by number: `driver`, `number` of the offer, `state` of the order by number and
+        `since_s` when, and the columns of `Orders`; shape (standing,) each."""
+        with self._journal.lock:
+            return self._journal.ledger.standing()
+
     def freed(self) -> NDArray[np.int64]:
         """Drivers who had an order since this was asked last and have none now, rising; whoever put it into the log."""
         with self._journal.lock:
             return self._journal.ledger.freed()
 
-    def refusals(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Pairs (order, driver) that were declined, expired or given back, of orders that are not finished, shape (pairs,) each."""
+    def refusals(self, *, expired_after_s: float = -np.inf) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Pairs (order, driver) that were declined or given back, or expired after `expired_after_s`; of orders that are not finished.
+
+        Returns:
+            Orders and drivers, shape (pairs,) each, each pair once, rising.
+
+        Cost:
+            O(pairs and orders that are not forgotten), and the offers that ended lately.
+        """
         with self._journal.lock:
-            t = self._journal.ledger.tables
-            pairs = used(t, "pairs")
-            pairs = pairs[np.isin(pairs["kind"], (DECLINE, EXPIRE, RELEASE))]
-            orders = used(t, "orders")
-            live = np.sort(orders["id"][(orders["state"] < DELIVERED) & (orders["ended"] == 1)])
-        pairs = pairs[np.isin(pairs["order"], live)]
-        rows = np.lexsort((pairs["driver"], pairs["order"]))
-        return pairs["order"][rows], pairs["driver"][rows]
+            return refusals(self._journal.ledger.tables, expired_after_s)
 
     def answered(self) -> list[Answered]:
         """Every offer that was accepted, declined or expired and is not forgotten, in the log's order: what acceptance is learned by."""
@@ -330,15 +366,12 @@ class Offers:
         return [Answered(KINDS[kind], request, order, driver, time_s) for request, order, driver, time_s, kind in rows]
 
 
-def _column(values: Any, name: str, size: int, dtype: type) -> NDArray[Any]:
-    found = np.asarray(values)
-    if found.shape not in ((), (size,)) or found.dtype.kind not in ("iu" if dtype is np.int32 else "iuf"):
-        raise BadInput(
-            f"{name} has shape {found.shape} and type {found.dtype}; wanted one number, or one for each of {size} pairs."
-        )
-    if dtype is np.int32:
-        found = np.clip(found, 0, 2**31 - 1)
-    return np.ascontiguousarray(np.broadcast_to(found, (size,)), dtype=dtype)
+def _sound(columns: Columns) -> Orders:
+    """Orders of the ledger, without those that an older version took in although no driver can go there."""
+    try:
+        return Orders(**columns)
+    except BadRow:
+        return Orders.sifted(columns)[0]
 
 
 def _content(entry: Entry) -> int:

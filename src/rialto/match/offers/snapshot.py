@@ -88,7 +88,7 @@ def _tables(counts: NDArray[np.int64], found: dict[str, dict[str, NDArray[Any]]]
 def _columns(placed: dict[str, NDArray[Any]], room: int) -> dict[str, NDArray[Any]]:
     rows = placed.pop("row")
     columns: dict[str, NDArray[Any]] = {}
-    for name, column in Orders(**placed).columns().items():
+    for name, column in Orders.filled(placed).items():
         columns[name] = np.zeros(room, dtype=column.dtype)
         columns[name][rows] = column
     return columns

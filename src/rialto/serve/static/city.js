@@ -15,6 +15,7 @@
   const groups = Object.fromEntries(["cells", "lines", "goals", "drivers", "orders", "marks", "scale"].map(i => [i, byId(i)]));
   const words = { free: "free", offered: "asked", assigned: "on the way to the pickup", picked_up: "delivering", away: "off duty" };
   const dots = new Map();
+  let route = { driver: null, stops: [] };  // of the driver on view, where there is a fleet to ask
   let held = false, picked = null, latest = null, moments = [], shown = null, asked = 0;  // shown: the moment on view, null = live
 
   const element = (name, text, kind) => {
@@ -55,13 +56,31 @@
       const other = told.instead >= 0 ? `driver ${told.instead} would have been asked` : "the order would have waited";
       box.append(element("p", told.margin_s === null ? "No price would have changed the choice." : `Had the choice cost ${Math.round(told.margin_s)} s more, ${other}.`));
       const [first] = told.rivals;
-      if (first) box.append(element("p", `Runner-up: driver ${first.driver}, ${minutes(first.pickup_s ?? 0)} to the pickup${first.order >= 0 ? `; went to order ${first.order}` : ""}.`, "runner"));
-    } else box.append(element("p", compared ? "Every driver was worth more to another order, or cost too much." : "No driver was eligible."));
+      if (first) box.append(element("p", `Runner-up: driver ${first.driver}, ${minutes(first.pickup_s ?? 0)} to the pickup${sure(first)}${first.order >= 0 ? `; went to order ${first.order}` : ""}.`, "runner"));
+    } else if (told.held) box.append(element("p", `It is ready in ${minutes(told.ready_in_s)}, and who is sent now would be there long before.`));
+    else box.append(element("p", compared ? "Every driver was worth more to another order, or cost too much." : "No driver was eligible."));
     const rows = [told.chosen, ...told.rivals].filter(Boolean).slice(0, 8);
     if (rows.length) box.append(table(rows, told.chosen));
+    if (told.level !== null) box.append(element("p", `In ${Math.round(told.level * 100)} of 100 drives the time lies between the two below it.`, "small muted"));
     box.append(...person(told.chosen?.driver));
     redraw();
+    stops(driver ?? told.chosen?.driver);
   }
+  async function stops(id) {  // where he goes from here, in order; of an earlier moment nobody knows it
+    const was = picked;
+    route = { driver: id, stops: [] };
+    if (!map.dataset.routes || shown !== null || id === undefined) return;
+    let got;
+    try { got = await ask(`/api/match/drivers/${id}/route`); }
+    catch { return; }  // the map says by itself that the service does not answer
+    if (!got.ok || picked !== was || !got.told.stops.length) return;
+    route.stops = got.told.stops.filter(s => s.lat !== null);
+    const list = element("ol", undefined, "stops small");
+    for (const s of got.told.stops) list.append(element("li", `${s.kind === "pickup" ? "Picks up" : "Drops off"} order ${s.order}${s.eta_s === null ? "" : ` at ${clock(s.eta_s)}`}${s.state === "offered" ? ", if he says yes" : ""}.`));
+    byId("why").append(element("p", `Driver ${id}'s stops:`, "small muted"), list);
+    redraw();
+  }
+  const sure = r => r.pickup_high_s === null ? "" : ` (${minutes(r.pickup_low_s)} to ${minutes(r.pickup_high_s)})`;
   function person(id) {  // what the map knows of a driver, in words
     const d = latest?.drivers.find(x => same(x.id, id ?? null));
     return d ? [element("p", `Driver ${d.id} is ${words[d.state]}${d.order !== null ? ` with order ${d.order}` : ""}${d.age_s === null ? "" : `; ${age(d.age_s)}`}.`, "small muted person")] : [];
@@ -77,15 +96,22 @@
     if (d) box.append(element("p", last ? `Last asked at ${clock(last.at_s)}, for order ${last.order}.` : "He has no order, and was not among those asked lately."));
     if (last) { const b = element("button", `Why order ${last.order}?`, "quiet"); b.type = "button"; b.addEventListener("click", () => why(last.order)); box.append(b); }
     redraw();
+    stops(id);
   }
   function table(rows, chosen) {
     const table = element("table"), head = element("tr"), thead = element("thead"), body = element("tbody");
     table.append(element("caption", "The cheapest drivers compared", "sr"));
-    for (const name of ["Driver", "To pickup", "Says yes", "Cost"]) { const th = element("th", name, name === "Driver" ? "" : "n"); th.scope = "col"; head.append(th); }
+    const late = rows.some(r => r.late !== null);
+    for (const name of ["Driver", "To pickup", "Says yes", ...(late ? ["Late"] : []), "Cost"]) { const th = element("th", name, name === "Driver" ? "" : "n"); th.scope = "col"; head.append(th); }
     for (const r of rows) {
       const tr = element("tr", undefined, r === chosen ? "chosen" : "");
-      tr.append(element("td", r === chosen ? `${r.driver} asked` : r.order >= 0 ? `${r.driver} (other order)` : r.driver));
-      for (const c of [r.pickup_s === null ? "?" : minutes(r.pickup_s), `${Math.round(r.acceptance * 100)} %`, `${Math.round(r.cost_s)} s`]) tr.append(element("td", c, "n"));
+      const who = element("td", r === chosen ? `${r.driver} asked` : r.order >= 0 ? `${r.driver} (other order)` : r.driver);
+      if (r.age_s !== null) who.append(element("span", age(r.age_s), "between"));
+      tr.append(who);
+      const drive = element("td", r.pickup_s === null ? "?" : minutes(r.pickup_s), "n"), percent = share => share === null ? "" : `${Math.round(share * 100)} %`;
+      if (r.pickup_high_s !== null) drive.append(element("span", `${minutes(r.pickup_low_s)} to ${minutes(r.pickup_high_s)}`, "between"));
+      tr.append(drive);
+      for (const c of [percent(r.acceptance), ...(late ? [percent(r.late)] : []), r.cost_s === null ? "not now" : `${Math.round(r.cost_s)} s`]) tr.append(element("td", c, "n"));
       body.append(tr);
     }
     thead.append(head); table.append(thead, body);
@@ -119,7 +145,7 @@
     byId("mode").className = `mode ${shown === null && !held && !day ? "is-live" : ""}`;
     const ages = now.drivers.map(d => d.age_s).filter(a => a !== null).sort((a, b) => a - b);
     const old = ages.length ? `; positions ${Math.max(1, Math.ceil(ages[ages.length >> 1]))} s old (median)` : "";
-    byId("counts").textContent = `${n.free} drivers free, ${busy} busy, ${n.waiting} ${n.waiting === 1 ? "order waits" : "orders wait"}${n.silent ? `, ${n.silent} without position` : ""}${old}`;
+    byId("counts").textContent = `${n.free} drivers free, ${busy} busy, ${n.waiting} ${n.waiting === 1 ? "order waits" : "orders wait"}${n.silent ? `, ${n.silent} without position` : ""}${old}${now.fallbacks.length ? `; the last window did without ${now.fallbacks.join(", ")}` : ""}`;
     byId("left").textContent = now.left_out ? `${now.left_out} more are counted in the squares and not drawn one by one.` : "";
     const side = 960 / now.side;
     groups.cells.replaceChildren(...now.cells.map(c => {
@@ -140,6 +166,8 @@
       goals.push(svg("rect", { x: gx - 5, y: gy - 5, width: 10, height: 10, rx: 2, class: `goal${home}` }));
     }
     for (const [id, e] of dots) if (!seen.has(id)) { e.remove(); dots.delete(id); }
+    const from = shown === null && route.stops.length > 1 && where.get(String(route.driver));
+    if (from) lines.push(svg("polyline", { points: [from, ...route.stops.map(s => place(s.lat, s.lon))].map(p => p.map(v => v.toFixed(1)).join()).join(" "), class: "way on", fill: "none" }));
     const spots = new Map();
     groups.orders.replaceChildren(...now.orders.map(o => {
       const [x, y] = place(o.lat, o.lon);

@@ -28,7 +28,15 @@
     input.setAttribute("aria-activedescendant", options[at].id);
     if (lines[at].kind !== "product") input.value = lines[at].text; else input.value = typed;
   }
+  // Which line was taken among those shown: the shop learns from it how to rank them.
+  function tell(chosen) {
+    if (!lines.length || !typed.trim()) return;
+    const event = { kind: "suggestion", prefix: typed.slice(0, 200), shown: lines.map(l => l.text.slice(0, 300)), chosen: chosen.slice(0, 300) };
+    navigator.sendBeacon("/api/find/events", new Blob([JSON.stringify([event])], { type: "application/json" }));
+    lines = [];
+  }
   function take(line) {
+    tell(line.text);
     close();
     if (line.kind === "product" || line.scope) { location.assign(line.href); return; }
     input.value = line.text;
@@ -108,7 +116,7 @@
     } else if (e.key === "Escape" && open) { e.preventDefault(); input.value = typed; close(); }
     else if (e.key === "Enter") {
       clearTimeout(timer); asked++;
-      if (open && at >= 0) { e.preventDefault(); take(lines[at]); }
+      if (open && at >= 0) { e.preventDefault(); take(lines[at]); } else if (open) tell("");
       close();
     }
   });
