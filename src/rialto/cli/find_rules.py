@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from rialto.app.engines import Engines
     from rialto.app.shop import Shop
     from rialto.find.rules import Conflict, Impact, RuleBook, RuleStore
+    from rialto.find.versions import Change
     from rialto.records import Requests
 
-__all__ = ["Note", "Who", "app", "day"]
+__all__ = ["Note", "Who", "app", "print_history"]
 
 app = typer.Typer(no_args_is_help=True, help="Merchandising rules: pin, hide, boost, bury, redirect.")
 
@@ -76,7 +77,7 @@ def list_rules(
         json_out({"rules": [as_data(r) for r in book]})
         return
     now = time()
-    rows = [(r.id, r.title, r.action, r.owner, r.priority, day(r.starts_s), day(r.ends_s), r.acts(now)) for r in book]
+    rows = [(r.id, r.title, r.action, r.owner, r.priority, _day(r.starts_s), _day(r.ends_s), r.acts(now)) for r in book]
     out.print(
         table(
             f"version {book.version}: {len(book)} rules", ("id", "name", "action", "owner", "priority", "from", "to", "on"), rows
@@ -189,11 +190,7 @@ def history(catalogue: CatalogueFile = "", folder: Folder = "", as_json: AsJson 
     """Print the audit trail: who changed what, when, from which version, and why."""
     with opened(settings) as engines:
         lines = _store(engines, folder, catalogue).history()
-    if as_json:
-        json_out(lines)
-        return
-    rows = [(c.version, c.parent, c.who, day(c.time_s), ", ".join(c.changes), c.forced, c.note) for c in lines]
-    out.print(table("", ("version", "from", "who", "when", "what", "forced", "why"), rows))
+    print_history(lines, as_json=as_json)
 
 
 @app.command()
@@ -245,6 +242,15 @@ def _print_impact(found: Impact) -> None:
     out.print(table(head, ("query", "weight", "moves", "hidden", "sent to"), rows))
 
 
-def day(time_s: float | None) -> str:
+def print_history(lines: Sequence[Change], *, as_json: bool) -> None:
+    """An audit trail as a table, or as JSON."""
+    if as_json:
+        json_out(lines)
+        return
+    rows = [(c.version, c.parent, c.who, _day(c.time_s), ", ".join(c.changes), c.forced, c.note) for c in lines]
+    out.print(table("", ("version", "from", "who", "when", "what", "forced", "why"), rows))
+
+
+def _day(time_s: float | None) -> str:
     """A moment as people read it, UTC; "" for none."""
     return "" if time_s is None else datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rialto.cli.find_rules import Note, Who, day
+from rialto.cli.find_rules import Note, Who, print_history
 from rialto.cli.find_shop import CatalogueFile, shop_of
 from rialto.cli.options import AsJson, SettingsFile, opened
-from rialto.cli.output import json_out, out, table
+from rialto.cli.output import json_out, out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,11 +102,7 @@ def history(catalogue: CatalogueFile = "", as_json: AsJson = False, settings: Se
 
     with opened(settings) as engines:
         lines = SynonymStore(synonyms_folder(engines, catalogue)).history()
-    if as_json:
-        json_out(lines)
-        return
-    rows = [(c.version, c.parent, c.who, day(c.time_s), ", ".join(c.changes), c.forced, c.note) for c in lines]
-    out.print(table("", ("version", "from", "who", "when", "what", "forced", "why"), rows))
+    print_history(lines, as_json=as_json)
 
 
 @app.command()

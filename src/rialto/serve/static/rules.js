@@ -5,34 +5,8 @@
   const base = "/api/find/rules";
   let version = 0, rules = [], editing = "";
 
-  function el(name, attributes = {}, ...inner) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) {
-      if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-      else if (value === true) made.setAttribute(key, "");
-      else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value);
-    }
-    made.append(...inner.filter(x => x !== null && x !== undefined && x !== ""));
-    return made;
-  }
-  class Refusal extends Error { constructor(problem) { super(problem.detail ?? problem.title); this.problem = problem; } }
-  async function call(method, path, body) {
-    const answer = await fetch(base + path, { method, headers: body ? { "Content-Type": "application/json" } : {}, body: body && JSON.stringify(body) });
-    const told = await answer.json();
-    if (!answer.ok) throw new Refusal(told);
-    return told;
-  }
-  const told = conflicts => conflicts.map(c => el("p", { class: `conflict ${c.severity}` }, el("b", {}, c.severity === "error" ? "Conflict:" : "Mind:"), c.told));
-  const fault = error => el("p", { class: "conflict error", role: "alert" }, el("b", {}, "Not done:"), error.message);
-  try { who.value = localStorage.getItem("rialto/who") ?? ""; } catch { /* a browser without storage asks again */ }
-  who.addEventListener("change", () => { try { localStorage.setItem("rialto/who", who.value.trim()); } catch { /* likewise */ } });
-  function named() {
-    if (who.value.trim()) return who.value.trim();
-    const owner = form.elements.owner.value.trim();
-    if (dialog.open && owner) return owner;
-    who.reportValidity(); who.focus();
-    return "";
-  }
+  const { el, told, fault } = books, call = books.calls(base);
+  const named = books.named(who, () => (dialog.open ? form.elements.owner.value.trim() : ""));
 
   // The list
   const quoted = values => values.map(v => `“${v}”`).join(" or ");

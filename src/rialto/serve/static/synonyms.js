@@ -5,28 +5,7 @@
   const base = "/api/find/synonyms";
   let version = 0, held = "";
 
-  function el(name, attributes = {}, ...inner) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) if (key.startsWith("on")) made.addEventListener(key.slice(2), value); else made.setAttribute(key, value);
-    made.append(...inner);
-    return made;
-  }
-  class Refusal extends Error { constructor(problem) { super(problem.detail ?? problem.title); this.problem = problem; } }
-  async function call(method, path, body) {
-    const answer = await fetch(base + path, { method, headers: body ? { "Content-Type": "application/json" } : {}, body: body && JSON.stringify(body) });
-    const told = await answer.json();
-    if (!answer.ok) throw new Refusal(told);
-    return told;
-  }
-  const told = found => found.map(f => el("p", { class: `conflict ${f.severity}` }, el("b", {}, f.severity === "error" ? "Conflict:" : "Mind:"), f.told));
-  const fault = error => el("p", { class: "conflict error", role: "alert" }, el("b", {}, "Not done:"), error.message);
-  try { who.value = localStorage.getItem("rialto/who") ?? ""; } catch { /* a browser without storage asks again */ }
-  who.addEventListener("change", () => { try { localStorage.setItem("rialto/who", who.value.trim()); } catch { /* likewise */ } });
-  function named() {
-    if (who.value.trim()) return who.value.trim();
-    who.reportValidity(); who.focus();
-    return "";
-  }
+  const { el, told, fault } = books, call = books.calls(base), named = books.named(who);
   async function load(keep) {
     try {
       const [book, audit] = await Promise.all([call("GET", ""), call("GET", "/audit")]);
