@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rialto.errors import BadInput
+from rialto.find.catalogue import Catalogue
+from rialto.find.ingest import read_catalogue
 from rialto.find.objectives import Objectives, balanced, objectives, standardised
-from rialto.find.pipeline import Search
+from rialto.find.page import Pages
+from rialto.find.pipeline import Search, build
+from rialto.find.retrieve import TEXT_FIELDS
 from rialto.find.scale import discounted, relative
+from rialto.local.text import TantivyText
 
 numbers = st.floats(-100, 100).map(lambda v: round(v, 6)) | st.integers(-2, 2).map(float)
 rows = st.lists(st.tuples(numbers, numbers, st.booleans()), min_size=1, max_size=30)
@@ -76,3 +83,18 @@ def test_a_page_is_in_stock_as_far_as_it_can_be(search: Search) -> None:
 def test_demand_of_another_length_is_refused(search: Search) -> None:
     with pytest.raises(BadInput, match="demand has 3 values"):
         Objectives.of(search.catalogue, demand=np.ones(3))
+
+
+def test_a_margin_of_the_catalogue_weighs_and_nobody_is_shown_it(tmp_path: Path) -> None:
+    rows = [{"id": f"p{n}", "title": f"Oak lamp {n}", "brand": "Acme", "watt": n, "Gross Margin": n} for n in range(12)]
+    file = tmp_path / "catalogue.jsonl"
+    file.write_text("\n".join(json.dumps(r) for r in rows))
+    read = read_catalogue(str(file))
+    assert read.mapping.margin == "Gross Margin" and read.catalogue.value("margin").tolist() == list(range(12))
+    search = build(read.catalogue, text=TantivyText(TEXT_FIELDS))
+    search.index()
+    page = Pages(search).page("oak lamp", params={"find.objectives.margin": 10.0, "find.objectives.loss": 1.0})
+    assert [r.product.id for r in page.results[:3]] == ["p11", "p10", "p9"]
+    assert all(set(r.product.attributes) <= {"watt"} for r in page.results) and "margin" not in {f.name for f in page.facets}
+    read.catalogue.save(str(tmp_path / "kept"))
+    assert Catalogue.load(str(tmp_path / "kept")).value("margin").tolist() == list(range(12))

@@ -51,7 +51,7 @@ class Builder:
         numbers, retired = self._numbered()
         rows = list(self._rows.values())
         texts = {k: _objects(r[0][k] for r in rows) for k in TEXTS}
-        values = {k: np.array([r[1][k] for r in rows], dtype=np.float64) for k in NUMBERS}
+        values = {k: np.array([r[1].get(k, np.nan) for r in rows], dtype=np.float64) for k in NUMBERS}
         kinds, units = self._kinds(), self._units()
         typed = [[x for a in r[2] for x in ((_measured(a, units),) if a[1] == "q" else _typed(a, kinds))] for r in rows]
         return Catalogue(_objects(self._rows), numbers, texts, values, _labels(typed), _measures(typed), retired)

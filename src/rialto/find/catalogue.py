@@ -22,7 +22,7 @@ from rialto.find.values import day_text
 __all__ = ["Catalogue", "Labels", "Measures", "held_pairs"]
 
 TEXTS = ("title", "brand", "category", "description", "group", "image", "names")
-NUMBERS = ("price_cents", "stock", "released_day", "rating", "rating_count")
+NUMBERS = ("price_cents", "stock", "released_day", "rating", "rating_count", "margin")
 _FORMAT = 1
 
 
@@ -73,7 +73,8 @@ class Catalogue:
         ids: The shop's own ids, shape (products,), object array of str, unique.
         numbers: Rialto's numbers, shape (products,), int64, unique; an id keeps its number for good.
         texts: `title`, `brand`, `category` (levels divided by "/"), `description`, `group`, `image`, `names`, shape (products,) each.
-        values: `price_cents`, `stock`, `released_day` (days since 1970), `rating`, `rating_count`, shape (products,) float64; NaN = not known.
+        values: `price_cents`, `stock`, `released_day` (days since 1970), `rating`, `rating_count`, `margin` (in the shop's own measure,
+            never shown), shape (products,) float64; NaN = not known.
         labels: Text and yes/no attributes.
         measures: Attributes that are numbers.
         retired: Ids that left, with the numbers that they keep.

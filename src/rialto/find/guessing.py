@@ -25,6 +25,7 @@ _MANY = 20  # rows from which on shares say something
 _DIVIDERS = (">", "›", "»", " / ", "|", "/", "::", ":")  # what parts the levels of a category, the surest first
 _READERS: Mapping[str, Callable[[Any], object]] = {
     "price": lambda v: as_cents(v, "units"), "stock": as_stock, "released": as_day, "rating": as_number, "rating_count": as_count,
+    "margin": as_number,
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from rialto.find.tables import Remarks
 
 __all__ = ["READING", "Attribute", "Ingest", "Parsed", "parsed", "read_catalogue", "read_rows", "write_rejects"]
 
-READING = 2
+READING = 3
 """Rises whenever the same file is read differently, so that an index of the reading before is made anew."""
 
 _SAMPLE = 500  # rows that the mapping is guessed from

@@ -21,6 +21,7 @@ class FieldMap:
 
     Args:
         id: "" numbers the rows, so that a moved row becomes another product.
+        margin: What a product earns, a number in any measure: it may weigh in ranking (`find.objectives.margin`), and nobody is shown it.
         markup: What descriptions are written in: `html` (tags and entities are taken out) or `text`.
         price_unit: What a bare number in the price column counts: `cents` or `units` (dollars, euros).
         category_divider: What parts the levels of a category; "" = ">" where a value holds one, else "/".
@@ -44,6 +45,7 @@ class FieldMap:
     released: str = ""
     rating: str = ""
     rating_count: str = ""
+    margin: str = ""
     group: str = ""
     image: str = ""
     attributes: str = ""

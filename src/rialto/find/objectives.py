@@ -48,12 +48,11 @@ class Objectives:
     sold_out: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, catalogue: Catalogue, *, margin: str = "margin", demand: NDArray[np.float64] | None = None) -> Objectives:
+    def of(cls, catalogue: Catalogue, *, demand: NDArray[np.float64] | None = None) -> Objectives:
         """Read a catalogue.
 
         Args:
             catalogue: The products.
-            margin: Attribute (a number) that holds the margin; not known for any product where there is none of that name.
             demand: Popularity or conversion by row, shape (products,); from ratings where None: mean times log of their number.
 
         Raises:
@@ -64,7 +63,7 @@ class Objectives:
         stock = catalogue.value("stock")
         rated = catalogue.value("rating") * np.log1p(catalogue.value("rating_count"))
         values = {
-            "margin": _measure(catalogue, margin),
+            "margin": catalogue.value("margin"),
             "stock": np.where(np.isnan(stock), np.nan, (stock > 0).astype(np.float64)),
             "demand": rated if demand is None else np.asarray(demand, dtype=np.float64),
             "freshness": catalogue.value("released_day"),
@@ -180,12 +179,3 @@ def _stocked(order: NDArray[np.int64], sold_out: NDArray[np.bool_], page: int, l
     first = np.sort(np.concatenate([np.setdiff1d(np.arange(min(page, len(order))), go), come]))
     rest = np.setdiff1d(np.arange(len(order)), first)
     return order[np.concatenate([first, rest])]
-
-
-def _measure(catalogue: Catalogue, name: str) -> NDArray[np.float64]:
-    """An attribute that is a number, by row; NaN where a product has none."""
-    m, out = catalogue.measures, np.full(len(catalogue), np.nan)
-    if name in m.names:
-        entries = np.flatnonzero(m.name == m.names.index(name))
-        out[np.searchsorted(m.offsets, entries, side="right") - 1] = m.value[entries]
-    return out

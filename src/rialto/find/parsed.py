@@ -62,7 +62,7 @@ def parsed(number: int, row: Any, m: FieldMap) -> Parsed:
     values = {
         "price_cents": cell(m.price, lambda v: as_cents(_value(v), m.price_unit), nan), "stock": cell(m.stock, as_stock, nan),
         "released_day": cell(m.released, as_day, nan), "rating": cell(m.rating, as_number, nan),
-        "rating_count": cell(m.rating_count, as_count, nan),
+        "rating_count": cell(m.rating_count, as_count, nan), "margin": cell(m.margin, as_number, nan),
     }  # fmt: skip
     return name, texts, values, attributes
 
