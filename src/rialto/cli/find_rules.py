@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rialto.find.versions import Change
     from rialto.records import Requests
 
-__all__ = ["Note", "Who", "app", "print_history"]
+__all__ = ["Note", "Who", "app", "day", "print_history"]
 
 app = typer.Typer(no_args_is_help=True, help="Merchandising rules: pin, hide, boost, bury, redirect.")
 
@@ -77,7 +77,7 @@ def list_rules(
         json_out({"rules": [as_data(r) for r in book]})
         return
     now = time()
-    rows = [(r.id, r.title, r.action, r.owner, r.priority, _day(r.starts_s), _day(r.ends_s), r.acts(now)) for r in book]
+    rows = [(r.id, r.title, r.action, r.owner, r.priority, day(r.starts_s), day(r.ends_s), r.acts(now)) for r in book]
     out.print(
         table(
             f"version {book.version}: {len(book)} rules", ("id", "name", "action", "owner", "priority", "from", "to", "on"), rows
@@ -247,10 +247,10 @@ def print_history(lines: Sequence[Change], *, as_json: bool) -> None:
     if as_json:
         json_out(lines)
         return
-    rows = [(c.version, c.parent, c.who, _day(c.time_s), ", ".join(c.changes), c.forced, c.note) for c in lines]
+    rows = [(c.version, c.parent, c.who, day(c.time_s), ", ".join(c.changes), c.forced, c.note) for c in lines]
     out.print(table("", ("version", "from", "who", "when", "what", "forced", "why"), rows))
 
 
-def _day(time_s: float | None) -> str:
+def day(time_s: float | None) -> str:
     """A moment as people read it, UTC; "" for none."""
     return "" if time_s is None else datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M")
