@@ -16,7 +16,7 @@ from rialto.ports import TextField
 __all__ = ["ForwardIndex", "score", "score_numpy"]
 
 
-_READ_MOST = 400_000  # entries of postings that a search reads itself, about two milliseconds; beyond that an engine is asked
+_READ_MOST = 2_000_000  # entries of postings that a search reads itself, about ten milliseconds; beyond that an engine is asked
 _CHANGED_MOST = 256  # documents that changed since the postings were made, and a sixty-fourth of all
 
 
