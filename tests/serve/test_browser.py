@@ -9,7 +9,7 @@ from threading import Thread
 from time import monotonic
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from rialto.app.engines import Engines
 from rialto.app.systems import Systems
@@ -83,6 +83,26 @@ def test_the_combobox_is_worked_by_keyboard(page: Page) -> None:
     chosen = box.input_value()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(f"“{chosen}”")
+
+
+def test_an_answer_under_way_takes_nothing_from_who_is_choosing(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/api/find/suggest*q=sho", lambda route: held.append(route))
+    page.goto("/shop")
+    box = page.get_by_role("combobox", name="Search the shop")
+    box.press_sequentially("sh")
+    expect(page.get_by_role("option").first).to_be_visible()
+    with page.expect_request("**/api/find/suggest*q=sho"):
+        page.keyboard.type("o")
+    page.keyboard.press("ArrowDown")
+    chosen = box.input_value()
+    with page.expect_response("**/api/find/suggest*q=sho"):
+        held[0].continue_()
+    page.evaluate("() => new Promise(done => setTimeout(done))")
+    expect(page.get_by_role("option").first).to_have_attribute("aria-selected", "true")
+    expect(box).to_have_value(chosen)
+    page.keyboard.press("Escape")
+    expect(box).to_have_value("sho")
 
 
 def open_filters(page: Page, width: int) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
+from rialto.find.asking import lines_of
+from rialto.find.catalogue import Catalogue
 from rialto.find.facets import Counts, count, made
 from rialto.find.query import Understood
 from rialto.find.records import BROWSE, Facet, Selections
-from rialto.find.retrieve import LEXICAL_K
-from rialto.find.select import bounds_of, hard_mask, selections_of
+from rialto.find.retrieve import LEXICAL_K, MATCH_SHARE
+from rialto.find.select import bounds_of, clauses, hard_mask, selections_of
+from rialto.ports import TextIndex, TextQuery
 from rialto.records import Candidates, Context, Requests
 from rialto.spine.params import Param
 from rialto.spine.pipeline import Outcome
-from rialto.spine.retrieve import merge
+from rialto.spine.run import spread
 
 if TYPE_CHECKING:
     from rialto.find.pipeline import Search
@@ -52,10 +54,9 @@ def counted(search: Search, outcome: Outcome, understood: Understood, request: i
     merged = outcome.merged
     if merged is None:
         raise BadInput("the outcome holds no candidates; wanted one that Pipeline.run answered.")
-    if stopped(outcome, request) and counts_all(search, asked):
-        return count(
-            search.facet_table, search.catalogue, _every(search, merged.of(request), asked, request), chosen, types=types
-        )
+    if stopped(outcome, request) and counts_all(search, asked, request):
+        rows = _every(search, merged.of(request), asked.take(slice(request, request + 1)))
+        return count(search.facet_table, search.catalogue, rows, chosen, types=types)
     own = slice(int(merged.offsets[request]), int(merged.offsets[request + 1]))
     masks = [m[own] for name, m in outcome.kept.items() if not name.startswith(_SELECTED)]
     ids = merged.ids[own]
@@ -124,23 +125,33 @@ def facets_of(search: Search, counts: Counts, understood: Understood) -> tuple[F
     return held[0]
 
 
-def counts_all(search: Search, requests: Requests) -> bool:
+def counts_all(search: Search, requests: Requests, request: int) -> bool:
     """Whether facets count what lies beyond the lexical leg's limit, too: where its engine is in this process, and it is wanted."""
-    return bool(DEEP.one(requests)) and search.words is not None
+    return bool(DEEP.of(requests)[request]) and search.words is not None
 
 
-def _every(search: Search, found: Candidates, requests: Requests, at: int) -> NDArray[np.int64]:
-    """Rows of all that one request matches and every filter but the selections' keeps; `found` are the candidates of its legs."""
-    one = requests.take(slice(at, at + 1))
-    deep = replace(one, overrides={**one.overrides, LEXICAL_K.name: np.array([int(LEXICAL_K.high)])})
+def _every(search: Search, found: Candidates, asked: Requests) -> NDArray[np.int64]:
+    """Rows of all that one request matches and every filter but the selections' keeps, rising; `found` are the candidates of its legs."""
     assert search.words is not None
-    hits = search.words.fetch(deep, Context())
-    read = {n: found.columns[n] for n in _READ if n in found.columns}  # filters read no other column of a leg
-    every = merge([Candidates(hits.offsets, hits.ids), Candidates(found.offsets, found.ids, read)])
-    filters = [f for f in search.pipeline.filters if not f.name.startswith(_SELECTED) and not (f.idle and f.idle(one))]
-    masks = [f.keep(one, every, Context()) for f in filters]
-    rows = search.catalogue.rows(every.ids[np.logical_and.reduce(masks)] if masks else every.ids)
-    return rows[rows >= 0]
+    catalogue, legs = search.catalogue, search.catalogue.rows(found.ids)
+    held = np.zeros(len(catalogue), dtype=np.bool_)
+    for rows in (legs, catalogue.rows(_matching(search.words, catalogue, asked))):
+        held[rows[rows >= 0]] = True
+    rows = np.flatnonzero(held)
+    here = np.flatnonzero(legs >= 0)
+    at = np.searchsorted(rows, legs[here])
+    read = {n: spread(found.columns[n][here], at, len(rows)) for n in _READ if n in found.columns}  # filters read no other column
+    every = Candidates(np.array([0, len(rows)]), catalogue.numbers[rows], read)
+    filters = [f for f in search.pipeline.filters if not f.name.startswith(_SELECTED) and not (f.idle and f.idle(asked))]
+    masks = [f.keep(asked, every, Context()) for f in filters]
+    return rows[np.logical_and.reduce(masks)] if masks else rows
+
+
+def _matching(words: TextIndex, catalogue: Catalogue, asked: Requests) -> NDArray[np.int64]:
+    """Numbers of all that one request's words and their other writings match under stock and price bounds, some of them twice."""
+    share, bounds = float(MATCH_SHARE.of(asked)[0]), clauses(catalogue, asked, 0, facets=False)
+    texts = [str(asked.column("text")[0]), *lines_of(asked, "alternatives")[0]]
+    return words.search([TextQuery(text, bounds, share) for text in texts], limit=int(LEXICAL_K.high)).ids
 
 
 def stopped(outcome: Outcome, request: int = 0) -> bool:

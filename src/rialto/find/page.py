@@ -339,7 +339,7 @@ def _page(
         facets=shown,
         rewrites=(*understood.rewrites, *understood.synonyms),
         total=counts.found,
-        total_exact=not stopped(outcome, row) or (counts_all(search, asked) and counts.found < LEXICAL_K.high),
+        total_exact=not stopped(outcome, row) or (counts_all(search, asked, row) and counts.found < LEXICAL_K.high),
         reachable=_different(catalogue.group_code[np.maximum(catalogue.rows(outcome.ranked.ids[own]), 0)]),
         page=page,
         size=size,

@@ -171,11 +171,11 @@ class Search:
         if self._stale():
             self.knowledge = Knowledge.of(self.catalogue, vectors=vectors, units=self._units)
         self.knowledge = replace(self.knowledge, weights=self.weights)
-        c, fusion, fitted, words = self.catalogue, self.fusion, self.fittings, lexical(self._text, self.catalogue)
-        self.words = None if words.name in self._aside else words
+        c, fusion, fitted = self.catalogue, self.fusion, self.fittings
+        self.words = None if "lexical" in self._aside else self._text
         self.bare = Pipeline(
             name="find",
-            sources=[self._beside(words), *self._vector_leg(), *self._behaviour_leg(), browse(c, self.shelves)],
+            sources=[self._beside(lexical(self._text, c)), *self._vector_leg(), *self._behaviour_leg(), browse(c, self.shelves)],
             filters=[*filters(c), without(c), good_enough(self.knowledge)],
             features=[first(self.knowledge)],
             phases=[

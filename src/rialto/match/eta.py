@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rialto.errors import BadInput, BadRow
 from rialto.match.durations import Duration, Learned, Material, Spans, learn, live, parts
+from rialto.match.plane import east_north_m
 from rialto.match.travel import hour_of
 from rialto.ports import Models, TravelTimes
 from rialto.spine.learn import Fit, Gate, Score
@@ -76,7 +77,7 @@ def inputs_of(start: Floats, goal: Floats, at_s: Floats, engine_s: Floats, *, of
     """
     east = (goal[:, 1] - start[:, 1] + 180.0) % 360.0 - 180.0
     middle_lat = (start[:, 0] + goal[:, 0]) / 2.0
-    north_m, east_m = 111_195.0 * (goal[:, 0] - start[:, 0]), 111_195.0 * east * np.cos(np.radians(middle_lat))
+    east_m, north_m = east_north_m((start[:, 0], start[:, 1]), (goal[:, 0], goal[:, 1]))
     far_m = np.hypot(north_m, east_m)
     way = np.maximum(far_m, 1e-9)
     weekday = (np.floor((at_s + offset_s) / 86_400.0) + 3.0) % 7.0  # 1970 began on a Thursday

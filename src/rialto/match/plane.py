@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rialto.errors import BadInput
 
-__all__ = ["EARTH_RADIUS_M", "Plane"]
+__all__ = ["EARTH_RADIUS_M", "Plane", "east_north_m"]
 
 EARTH_RADIUS_M = 6_371_008.8
 """Mean radius (IUGG R1)."""
@@ -69,3 +69,17 @@ class Plane:
         """Degrees, shape (points,) each, of metres (points,)."""
         east, north = self.metres_a_degree
         return self.lat + np.asarray(y_m) / north, (self.lon + np.asarray(x_m) / east + 540.0) % 360.0 - 180.0
+
+
+def east_north_m(
+    start: tuple[NDArray[np.float64], NDArray[np.float64]], goal: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Metres east and north from places to others, each (latitude, longitude), shape (rows,), the short way round: for short ways, no map.
+
+    Example:
+        >>> one = np.ones(1)
+        >>> [float(m.round()[0]) for m in east_north_m((0 * one, 179.99 * one), (0 * one, -179.99 * one))]
+        [2224.0, 0.0]
+    """
+    east = (goal[1] - start[1] + 180.0) % 360.0 - 180.0
+    return 111_195.0 * east * np.cos(np.radians((start[0] + goal[0]) / 2.0)), 111_195.0 * (goal[0] - start[0])

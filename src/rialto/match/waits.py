@@ -12,6 +12,7 @@ from rialto.match.ledger import ACCEPT, CANCEL, DELIVER, LEAVE, PICK_UP, RELEASE
 from rialto.match.offers.columns import Result
 from rialto.match.offers.entries import Entry
 from rialto.match.offers.follow import Follower
+from rialto.match.plane import east_north_m
 from rialto.ports import EventLog
 
 __all__ = ["Waits", "waits_logged"]
@@ -107,7 +108,8 @@ class _Reader:
 
     def _place(self, entry: Entry, new: NDArray[np.int64]) -> None:
         c = {name: column[new] for name, column in entry.columns.items()}
-        trips = _metres(*(c[name].astype(np.float64) for name in ("lat", "lon", "drop_lat", "drop_lon"))).tolist()
+        lat, lon, drop_lat, drop_lon = (c[name].astype(np.float64) for name in ("lat", "lon", "drop_lat", "drop_lon"))
+        trips = np.hypot(*east_north_m((lat, lon), (drop_lat, drop_lon))).tolist()
         told = (c[name].astype(np.float64).tolist() for name in ("placed_s", "expire_s", "value_cents"))
         for order, placed_s, expire_s, cents, trip_m in zip(c["ids"].tolist(), *told, trips):
             self.open.setdefault(order, _Open(placed_s, expire_s, cents, trip_m, placed_s))
@@ -153,8 +155,3 @@ class _Reader:
         by = np.argsort(ids, kind="stable")
         placed_s, from_s, to_s, driver, cancelled, cents, trip_m = np.array(self._rows, dtype=np.float64).reshape(-1, 7)[by].T
         return Waits(ids[by], placed_s, from_s, to_s, driver > 0.0, cancelled > 0.0, cents, trip_m)
-
-
-def _metres(lat: Floats, lon: Floats, to_lat: Floats, to_lon: Floats) -> Floats:
-    east = (to_lon - lon + 180.0) % 360.0 - 180.0
-    return 111_195.0 * np.hypot(to_lat - lat, east * np.cos(np.radians((lat + to_lat) / 2.0)))

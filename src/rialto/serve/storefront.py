@@ -115,10 +115,10 @@ class Storefront:
 
     def _or_looser(self, ask: Ask, page: SearchPage, outcome: Outcome, row: int, time_s: float) -> SearchPage:
         """The page, kept for who asks the same next; where it is empty, one of a looser reading, a decision of its own, if that finds more."""
-        number = loose_id(page.request_id)
-        loose = None if page.total else self._pages.loosened(ask.text, request_id=number, **self._alike(ask, time_s))
-        if loose is not None:
-            page, outcome, row = self._logged(*loose), loose[1], 0
+        if not page.total:
+            loose = self._pages.loosened(ask.text, request_id=loose_id(page.request_id), **self._alike(ask, time_s))
+            if loose is not None:
+                page, outcome, row = self._logged(*loose), loose[1], 0
         if not _own(ask):
             self._again.keep(_named(ask), page, outcome, row, time_s=time_s)
         return page

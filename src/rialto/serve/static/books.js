@@ -1,8 +1,9 @@
-// What the editors of a shop's versioned books share: elements, calls that tell why they were refused, findings, and who saves.
+// What the desk's pages share: elements; and the editors of versioned books: calls that tell why they were refused, findings, who saves.
 "use strict";
 const books = {
   el(name, attributes = {}, ...inner) {
-    const made = document.createElement(name);
+    const drawn = name === "svg" || name === "path" || name === "rect";
+    const made = drawn ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) {
       if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
       else if (value === true) made.setAttribute(key, "");

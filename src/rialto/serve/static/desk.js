@@ -9,17 +9,7 @@
   const sides = { a: { rules: true, params: {} }, b: { rules: true, params: {} } };
   let undo = [], shown = null;
 
-  const svgNames = new Set(["svg", "path", "rect"]);
-  function el(name, attributes = {}, ...inner) {
-    const made = svgNames.has(name) ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) {
-      if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-      else if (value === true) made.setAttribute(key, "");
-      else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value);
-    }
-    made.append(...inner.filter(x => x !== null && x !== undefined && x !== ""));
-    return made;
-  }
+  const { el } = books;
   const sr = text => el("span", { class: "sr" }, text);
   const number = x => Math.abs(x) >= 1000 ? Math.round(x).toLocaleString("en-US") : String(+x.toPrecision(4));
   const words = name => name.replaceAll("_", " ");

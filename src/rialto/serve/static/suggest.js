@@ -11,14 +11,16 @@
   input.setAttribute("aria-controls", list.id);
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Suggestions");
-  let at = -1, lines = [], timer = 0, asked = 0, typed = input.value;
+  let at = -1, lines = [], timer = 0, asked = 0, typed = input.value, prefix = "";  // `prefix`: what the lines shown were offered for
 
   function close() {
     list.hidden = true; at = -1;
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
   }
+  const settle = () => { clearTimeout(timer); asked++; };  // no answer still under way is shown
   function mark(to) {
+    settle();  // who is choosing keeps the lines in front of them
     const options = [...list.children];
     if (options[at]) options[at].setAttribute("aria-selected", "false");
     at = (to + 1 + options.length + 1) % (options.length + 1) - 1;  // -1 is the box itself: what was typed comes back
@@ -30,8 +32,8 @@
   }
   // Which line was taken among those shown: the shop learns from it how to rank them.
   function tell(chosen) {
-    if (!lines.length || !typed.trim()) return;
-    const event = { kind: "suggestion", prefix: typed.slice(0, 200), shown: lines.map(l => l.text.slice(0, 300)), chosen: chosen.slice(0, 300) };
+    if (!lines.length) return;
+    const event = { kind: "suggestion", prefix, shown: lines.map(l => l.text.slice(0, 300)), chosen: chosen.slice(0, 300) };
     navigator.sendBeacon("/api/find/events", new Blob([JSON.stringify([event])], { type: "application/json" }));
     lines = [];
   }
@@ -58,7 +60,7 @@
     return Math.max(0, ...typedWords.filter(t => t.length >= 3).flatMap(t => [t.length, t.length + 1, t.length - 1].filter(n => n > 1 && n <= low.length && near(t, low.slice(0, n))).slice(0, 1)));
   }
   function marked(text) {
-    const words = plain(typed).match(letters) ?? [], parts = [];
+    const words = plain(prefix).match(letters) ?? [], parts = [];
     let at = 0;
     for (const m of text.matchAll(letters)) {
       const n = typedOf(m[0], words);
@@ -88,8 +90,8 @@
     item.addEventListener("click", () => take(line));
     return item;
   }
-  function offer(answer) {
-    lines = answer; at = -1;
+  function offer(answer, text) {
+    lines = answer; prefix = text; at = -1;
     input.removeAttribute("aria-activedescendant");
     list.replaceChildren(...lines.map(row));
     list.hidden = !lines.length;
@@ -97,25 +99,26 @@
     said.textContent = lines.length ? `${lines.length} suggestion${lines.length > 1 ? "s" : ""}, down arrow to choose` : "";
   }
   async function ask() {
-    const mine = ++asked;
-    typed = input.value;
-    if (!typed.trim()) { lines = []; close(); return; }
+    const mine = ++asked, text = typed.slice(0, 200);
+    if (!text.trim()) { lines = []; close(); return; }
     try {
-      const answer = await fetch(`/api/find/suggest?limit=10&q=${encodeURIComponent(typed.slice(0, 200))}`);
-      if (answer.ok && mine === asked && document.activeElement === input) offer(await answer.json());
+      const answer = await fetch(`/api/find/suggest?limit=10&q=${encodeURIComponent(text)}`), found = answer.ok ? await answer.json() : null;
+      if (found && mine === asked && document.activeElement === input) offer(found, text);
     } catch { close(); }  // suggestions are a help, not a need
   }
-  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 60); });
+  input.addEventListener("input", () => { typed = input.value; clearTimeout(timer); timer = setTimeout(ask, 60); });
   input.addEventListener("blur", close);
   input.addEventListener("keydown", e => {
     const open = !list.hidden;
     if (e.key === "ArrowDown" || e.key === "ArrowUp") {
       e.preventDefault();
-      if (!open) { ask(); return; }
+      if (!open) { typed = input.value; ask(); return; }
       mark(at + (e.key === "ArrowDown" ? 1 : -1));
-    } else if (e.key === "Escape" && open) { e.preventDefault(); input.value = typed; close(); }
+      return;
+    }
+    if (e.key === "Escape" || e.key === "Enter") settle();
+    if (e.key === "Escape" && open) { e.preventDefault(); input.value = typed; close(); }
     else if (e.key === "Enter") {
-      clearTimeout(timer); asked++;
       if (open && at >= 0) { e.preventDefault(); take(lines[at]); } else if (open) tell("");
       close();
     }
