@@ -6,14 +6,15 @@ from copy import copy
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from rialto.find.belong import REASON, belonging
+from rialto.find.belong import BELONGS, REASON, belonging, good_enough
 from rialto.find.page import Pages, answer
 from rialto.find.pipeline import Search
 from rialto.find.records import Selections
 from rialto.find.rules import Compiled, Rule, RuleBook, Scope, When, ruled
 from rialto.find.terms import analyse
-from rialto.records import Candidates, Requests
+from rialto.records import Candidates, Context, Requests
 
 NAN = float("nan")
 
@@ -130,3 +131,15 @@ def test_a_product_hidden_from_a_category_is_not_counted_there(search: Search) -
     rule = Rule("a", "ann", "hide", products=Scope(ids=(alone.id,)), when=When(categories=("Shoes",)))
     fewer, _ = answer(under(search, rule), "", selections=Selections(values={"category": ("Shoes",)}))
     assert fewer.total == made.total - 1
+
+
+def test_a_word_that_no_product_holds_does_not_lower_what_is_asked_of_the_others(search: Search) -> None:
+    everything = Candidates(np.array([0, len(search.catalogue)]), search.catalogue.numbers)
+
+    def found(text: str) -> NDArray[np.bool_]:
+        requests = Requests.of({"text": np.array([text])}, overrides={BELONGS.name: np.array([True])})
+        return good_enough(search.knowledge).keep(requests, everything, Context())
+
+    assert 0 < found("running shoes").sum() < len(search.catalogue) / 4
+    assert found("running shoes xqzzy").tolist() == found("running shoes").tolist()
+    assert not found("xqzzy").any()

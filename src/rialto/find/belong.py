@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,5 +95,18 @@ def good_enough(knowledge: Knowledge) -> Filter:
 
 
 def _cover(knowledge: Knowledge, requests: Requests, candidates: Candidates) -> NDArray[np.float32]:
-    """Share of the query's idf that each candidate matches in any field, shape (rows,); 0 for a query without words."""
-    return np.nan_to_num(asked_shares(knowledge, asked_terms(knowledge, requests, candidates))["cover_any"], nan=0.0)
+    """Share of the idf of the query's words that this shop has, matched by each candidate in any field, shape (rows,).
+
+    A word that no product holds, "xl" where sizes are numbers, says nothing of which product is meant: were it counted, the best
+    would hold too little for anything to be asked of the others.
+    """
+    asked = asked_terms(knowledge, requests, candidates)
+    cover = np.nan_to_num(asked_shares(knowledge, asked)["cover_any"], nan=0.0)
+    known = [_known(asked.terms[a:b], asked.idf[a:b]) for a, b in pairwise(asked.starts.tolist())]
+    return cover / np.array(known, dtype=np.float32)[asked.owner]
+
+
+def _known(terms: NDArray[np.int32], idf: NDArray[np.float64]) -> float:
+    """Share of a query's idf in words that some product holds; 1 where there are none."""
+    held = terms >= 0
+    return float(idf[held].sum() / idf.sum()) if held.any() else 1.0

@@ -5,11 +5,14 @@ import math
 import pytest
 
 from rialto.errors import BadInput
+from rialto.find.catalogue import Catalogue
 from rialto.find.query import Quantity, Tag, Understood, relaxations, understand
 from rialto.find.query.background import Background
 from rialto.find.query.compounds import compounds
 from rialto.find.query.lexicon import Lexicon, Text
+from rialto.find.query.reader import Reader
 from rialto.find.query.synonyms import Synonyms
+from rialto.find.query.training import Trained
 
 
 def test_two_way_synonyms_work_both_ways_and_one_way_ones_one() -> None:
@@ -49,3 +52,30 @@ def test_the_least_telling_conditions_go_first_and_one_word_stays() -> None:
 
 def test_nothing_is_left_to_relax_in_one_word() -> None:
     assert relaxations(understand("scarf")) == () == relaxations(understand(""))
+
+
+def test_a_synonym_that_means_another_department_in_this_shop_is_not_searched_for() -> None:
+    """Lamps are lamps there, and what is light is light green."""
+    seen = {
+        "lamp": [("Home/Lamps", 0.99)], "light": [("Clothing/Hats", 0.5), ("Home/Vases", 0.2)], "lantern": [("Home/Lanterns", 0.9)],
+        "trainer": [("Shoes", 0.5), ("Sports", 0.4)], "coach": [("Travel", 0.9)], "lightbulb": [("Tools", 0.1)],
+    }  # fmt: skip
+    pairs = [
+        ("lamp", "light"),
+        ("lamp", "lantern"),
+        ("lamp", "lightbulb"),
+        ("lamp", "torch"),
+        ("trainer", "coach"),
+        ("torch", "light"),
+    ]
+    kept = Synonyms.of_pairs([*pairs, ("table lamp", "light")]).in_sense(lambda phrase: seen.get(phrase, []))
+    assert kept.of_phrase[("lamp",)] == ("lantern", "lightbulb", "torch")  # of the same department; hardly known; unknown
+    assert kept.of_phrase[("trainer",)] == ("coach",)  # not surely one thing
+    assert kept.of_phrase[("torch",)] == ("light",) and kept.of_phrase[("table", "lamp")] == ("light",)
+
+
+def test_a_shops_own_synonyms_hold_whatever_its_types_say(catalogue: Catalogue, words: Background, trained: Trained) -> None:
+    here, there = "lamp", "backpack"
+    assert not Synonyms.of_pairs([(here, there)]).in_sense(trained.types.predict).of_phrase
+    reader = Reader.of(catalogue, synonyms=f'one_way = [["{here}", ["{there}"]]]', background=words, parts=trained.parts())
+    assert (here, there) in reader.synonyms.others(here)

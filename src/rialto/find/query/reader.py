@@ -89,7 +89,9 @@ class Reader:
         seen = [(w.write(one_writing(a))[0], w.write(one_writing(b))[0]) for a, b in pairs]
         right = [w.write(one_writing(q))[0] for q in good]
         speller = train_speller(sources.queries, sources.catalogue, sources.background, seen, good=right, never=sources.never)
-        return cls(speller, w, sources.synonyms, parts or Parts())
+        general, typing = Synonyms.general(), parts.typing if parts else None
+        fitting = general.in_sense(typing.predict) if typing else general
+        return cls(speller, w, fitting.with_first(sources.synonyms), parts or Parts())
 
     def read(self, asked: str, *, undo: Collection[str] = (), price_bounds: bool = True) -> Understood:
         """Read a query.

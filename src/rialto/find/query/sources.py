@@ -29,7 +29,7 @@ class Sources:
         background: Words of the language.
         never: Brands of one word, folded: never respelt.
         writings: How the catalogue writes units and models.
-        synonyms: Other words, the shop's own before the general ones.
+        synonyms: The shop's own; those of the language come after them.
     """
 
     queries: Text
@@ -45,9 +45,8 @@ class Sources:
         synonyms: str = "", background: Background | None = None, seed: int = 0,
     ) -> Sources:  # fmt: skip
         """Count a catalogue; arguments as `Reader.of`."""
-        general = Synonyms.general()
-        other = general.with_first(Synonyms.of_toml(synonyms)) if synonyms else general
-        always = other.words | {w for u in units() for w in u.writings if w.isalpha()} | set(_PLAIN)
+        own = Synonyms.of_toml(synonyms)
+        always = own.words | Synonyms.general().words | {w for u in units() for w in u.writings if w.isalpha()} | set(_PLAIN)
         brands = (words_of(b) for b in set(catalogue.text("brand").tolist()))
         return cls(
             Text.of((understand(q, price_bounds=False).text, w) for q, w in (queries or {}).items() if w > 0),
@@ -57,7 +56,7 @@ class Sources:
             Writings.of(
                 (t for t, _ in _texts(catalogue, seed)), [*catalogue.text("title").tolist(), *catalogue.text("names").tolist()]
             ),
-            other,
+            own,
         )
 
 

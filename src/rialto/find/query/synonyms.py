@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -15,6 +15,10 @@ __all__ = ["LONGEST", "Synonyms"]
 
 LONGEST = 4
 """Words of the longest phrase that is looked up."""
+
+_SURE = 0.7  # probability of the best type, from which on a phrase is one thing in this shop
+_KNOWN = 0.2  # the same, from which on a phrase is known for something at all
+_SAME = 0.25  # share of a phrase that must mean the first one's department
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,26 @@ class Synonyms:
         both = {k: tuple(dict.fromkeys((*own.of_phrase.get(k, ()), *v))) for k, v in self.of_phrase.items()}
         return Synonyms({**own.of_phrase, **both})
 
+    def in_sense(self, types: Callable[[str], Sequence[tuple[str, float]]]) -> Synonyms:
+        """Those whose phrases mean the same in one shop: where no light is a lamp and many things are light green, "lamp" is no "light".
+
+        A pair goes only where the first is one word and surely one type, and the other is known for types of other departments: what
+        is told of "tennis shoes" where only rackets and shoes are sold is no reason to forget sneakers.
+
+        Args:
+            types: Types of a phrase with their probabilities, best first; "/" parts a path.
+
+        Example:
+            >>> shop = {"lamp": [("Home/Lamps", 0.9)], "light": [("Clothing/Hats", 0.4), ("Home/Lamps", 0.1)], "lantern": []}
+            >>> Synonyms.of_pairs([("lamp", "light"), ("lamp", "lantern")]).in_sense(lambda phrase: shop[phrase]).of_phrase
+            {('lamp',): ('lantern',)}
+        """
+        kept = dict(self.of_phrase)
+        for key in [key for key in kept if len(key) == 1]:
+            asked = types(key[0])
+            kept[key] = tuple(o for o in kept[key] if not _elsewhere(asked, types(o)))
+        return Synonyms({key: others for key, others in kept.items() if others})
+
     def others(self, text: str, fits: Callable[[str], bool] = lambda phrase: True) -> list[tuple[str, str]]:
         """(Words of the text, what may stand for them), longest phrases first; only those that `fits` holds for."""
         words = text.split()
@@ -83,6 +107,13 @@ class Synonyms:
     def words(self) -> frozenset[str]:
         """Every word of every phrase that fires or may stand for one."""
         return frozenset(w for k, v in self.of_phrase.items() for o in (*v, " ".join(k)) for w in fold(o).split() if w.isalpha())
+
+
+def _elsewhere(first: Sequence[tuple[str, float]], other: Sequence[tuple[str, float]]) -> bool:
+    if not first or not other or first[0][1] < _SURE or other[0][1] < _KNOWN:
+        return False
+    department = first[0][0].split("/")[0]
+    return sum(p for path, p in other if path.split("/")[0] == department) < _SAME
 
 
 def _entries(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
