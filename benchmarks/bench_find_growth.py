@@ -1,9 +1,10 @@
-"""How search grows with the catalogue: time of a selective query, memory and indexing from a thousand to a million made-up products."""
+"""How search grows with the catalogue: time of a selective query, pages, memory and indexing from a thousand to a million made-up products."""
 
 from __future__ import annotations
 
 import gc
 import resource
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from bench_find_latency import times_ms
 from rialto.cli.bench import Metric
 from rialto.find.catalogue import Catalogue, Labels, Measures
 from rialto.find.ingest import read_catalogue
+from rialto.find.page import answer
 from rialto.find.pipeline import build
 from rialto.find.retrieve import TEXT_FIELDS
 from rialto.local.text import TantivyText
@@ -60,9 +62,19 @@ def memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def _figures(name: str, ask: Callable[[str], object], texts: Sequence[str], size: int) -> list[Metric]:
+    """p50 and p99, medians over the rounds."""
+    rounds, found = [times_ms(ask, texts) for _ in range(ROUNDS)], list[Metric]()
+    for label, q in (("p50", 50), ("p99", 99)):
+        each = [float(np.percentile(r, q)) for r in rounds]
+        middle = float(np.median(each))
+        found.append(Metric(f"{name}{label}_ms_{size}", middle, "ms", (max(each) - min(each)) / middle))
+    return found
+
+
 def run(*, quick: bool = False) -> list[Metric]:
     """Selective queries name a product's own words and its series; `growth` is time at the largest over time at 10,000 products, beside
-    the ratio of the sizes' logarithms."""
+    the ratio of the sizes' logarithms. A page counts its facets over all that matches, too."""
     sizes = (200, 400) if quick else SIZES
     found: list[Metric] = []
     with TemporaryDirectory() as place:
@@ -81,12 +93,10 @@ def run(*, quick: bool = False) -> list[Metric]:
         titles = catalogue.text("title")[rng.integers(0, size, 30 if quick else 200)].tolist()
         texts = [" ".join([*t.split()[:3], t.split()[-1]]) for t in titles]
         times_ms(lambda t, s=search: s.search([t]), texts[:20])
-        rounds = [times_ms(lambda t, s=search: s.search([t]), texts) for _ in range(ROUNDS)]
-        for label, q in (("p50", 50), ("p99", 99)):
-            each = [float(np.percentile(r, q)) for r in rounds]
-            middle = float(np.median(each))
-            found.append(Metric(f"{label}_ms_{size}", middle, "ms", (max(each) - min(each)) / middle))
+        found += _figures("", lambda t, s=search: s.search([t]), texts, size)
         median[size] = found[-2].value
+        times_ms(lambda t, s=search: answer(s, t), texts[:20])
+        found += _figures("page_", lambda t, s=search: answer(s, t), texts, size)
         found.append(Metric(f"index_rows_per_s_{size}", size / seconds, "rows/s", 0.0))
         found.append(Metric(f"memory_mb_{size}", memory_mb() - before, "MB more than before", 0.0))
         search.close()

@@ -1,7 +1,8 @@
 """Searches over HTTP: the real command serves, another process asks over keep-alive connections, in turns with `/health` as the floor.
 
 The floor is what the HTTP server and the framework can answer when there is nothing to decide; both load the same machine in one run.
-Queries are distinct within a round (`cold`), as many as the shop has; `hot` asks the most frequent ones as often as shoppers do.
+Queries are distinct within a round (`cold`), as many as the shop has, and from the second round on the reader remembers them; `new` asks
+what was never asked before, whatever the round; `hot` asks the most frequent ones as often as shoppers do.
 One process and two workers serve at the same time and are asked in turns, each from a home of its own; `memory_mb_*` are proportional shares.
 """
 
@@ -39,6 +40,8 @@ SIZE = 10
 """Hits a page."""
 LOADER = Path(__file__).with_name("http_load.py")
 PATIENCE_S = 300.0
+COLOURS = ("red", "blue", "black", "white", "green", "grey", "yellow", "beige", "pink", "brown")
+"""What is put behind the shop's queries, one in each round, to make such as nobody asked."""
 WORKERS = (1, 2)
 """Processes that answer searches: the service as it comes, and one for each of two cores."""
 
@@ -69,13 +72,14 @@ def run(*, quick: bool = False) -> list[Metric]:
                 wait(service.port, ("shop", "workers") if quick else ())
                 for paths in kinds.values():
                     loaded(service.port, paths[:200])
-            found = {(n, k): list[dict[str, float]]() for n in WORKERS for k in kinds}
-            for _ in range(rounds):
-                for kind, paths in kinds.items():
+            found = {(n, k): list[dict[str, float]]() for n in WORKERS for k in (*kinds, "new")}
+            for colour in COLOURS[:rounds]:
+                fresh = [address_of(f"{t} {colour}") for t in dict.fromkeys(texts) if colour not in t][: asked // 3]
+                for kind, paths in [*kinds.items(), ("new", fresh)]:
                     for n, service in services.items():
                         found[n, kind].append(loaded(service.port, paths))
             memory = [m for n, s in services.items() for m in held(s, n)]
-    return [m for n in WORKERS for k in ("cold", "hot") for m in figures(k, n, found[n, k], found[n, "health"])] + memory
+    return [m for n in WORKERS for k in ("new", "cold", "hot") for m in figures(k, n, found[n, k], found[n, "health"])] + memory
 
 
 def address_of(text: str) -> str:

@@ -105,3 +105,22 @@ def test_every_benchmark_runs_and_names_its_figures(name: str) -> None:
     assert metrics
     assert all(m.metric and m.unit and m.value == m.value and m.spread >= 0 for m in metrics)
     assert any(m.peer for m in metrics), "a figure without a peer tells nothing"
+
+
+def test_a_command_loads_its_own_module_and_not_the_others() -> None:
+    code = (
+        "import sys; sys.argv = ['rialto', 'try', '--help']\n"
+        "from rialto.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    print([name in sys.modules for name in ('rialto.cli.tries', 'rialto.cli.bench')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("[True, False]")
+
+
+def test_the_whole_command_line_is_there_for_whoever_imports_it() -> None:
+    from typer.main import get_command
+
+    from rialto.cli import app
+
+    whole = {"try", "demo", "serve", "bench", "doctor", "find", "match", "show"}
+    assert set(getattr(get_command(app), "commands")) == whole  # noqa: B009 (a group's, which the type does not tell)

@@ -10,6 +10,8 @@ from rialto.find.kernels import (
     cosine_plain,
     match,
     match_plain,
+    of_query,
+    of_query_plain,
     valued,
     valued_plain,
 )
@@ -39,6 +41,18 @@ def test_match_equals_plain_numpy(seed: int) -> None:
     fast, plain = match(rows, owner, starts, *rest), match_plain(rows, owner, starts, *rest)
     for at, name in enumerate(MATCH):
         np.testing.assert_allclose(fast[:, at], plain[:, at], rtol=1e-5, err_msg=name)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_what_is_so_of_a_query_equals_plain_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(rng.integers(0, 4, 3))]).astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(rng.integers(0, 3, 3))]).astype(np.int64)
+    some = np.array([np.nan, 0.0, 1.0, 0.5], dtype=np.float32)
+    columns = rng.choice(some, int(offsets[-1])), rng.choice(some, int(offsets[-1]))
+    rest = offsets, starts, rng.uniform(0.1, 5.0, int(starts[-1])), *columns
+    assert np.array_equal(of_query(*rest), of_query_plain(*rest), equal_nan=True)
 
 
 @settings(max_examples=40, deadline=None)

@@ -270,3 +270,29 @@ def test_defaults_rank_a_judged_catalogue_as_well_as_bm25_does():
         quality.append((gains * discount[: len(gains)]).sum() / (ideal * discount[: len(ideal)]).sum())
     assert len(queries) == 99
     assert 0.68 < np.mean(quality) < 0.74
+
+
+@settings(deadline=None, max_examples=30)
+@given(DOCUMENTS, st.lists(WORD_LISTS, max_size=3), st.integers(1, 15))
+def test_what_is_found_in_no_order_is_what_is_found(documents, queries, limit):
+    index, ids = TantivyText(FIELDS), np.arange(len(documents))
+    cheap = np.where(ids % 3 == 0, 10.0, 90.0)
+    index.add(ids, dict(zip(("title", "text"), two_fields(documents))), {"price": cheap})
+    asked = [TextQuery(q) for q in queries] + [TextQuery(q, (Clause("price", high=20.0),), 0.5) for q in queries]
+    assert sorted(index.every(asked, limit=limit).tolist()) == sorted(index.search(asked, limit=limit).ids.tolist())
+
+
+def test_no_limit_is_refused_also_where_nothing_is_put_in_order():
+    with pytest.raises(BadInput, match="limit is 0"):
+        TantivyText(FIELDS).every([TextQuery("red")], limit=0)
+
+
+@settings(deadline=None, max_examples=30)
+@given(DOCUMENTS, st.lists(WORD_LISTS, max_size=3))
+def test_a_document_holds_a_word_where_a_search_for_it_finds_the_document(documents, queries):
+    index, ids = TantivyText(FIELDS), np.arange(len(documents))
+    index.add(ids, dict(zip(("title", "text"), two_fields(documents))), {})
+    index.remove(np.array([0]))
+    asked = np.arange(-1, len(documents) + 1)
+    found = index.every([TextQuery(q) for q in queries], limit=50).tolist()
+    assert index.holding(queries, asked).tolist() == [i in found for i in asked.tolist()]

@@ -44,6 +44,18 @@ def test_merge_is_the_union_of_each_request(left: list[list[int]], right: list[l
         assert np.isnan(both.of(b).column("b")).tolist() == [i not in right[b] for i in ids]
 
 
+@given(lists, lists, st.sampled_from([7, 2**40, 2**57]))
+def test_ids_of_any_size_are_merged_alike(left: list[list[int]], right: list[list[int]], far: int) -> None:
+    size = min(len(left), len(right))
+    (lo, li), (ro, ri) = csr(left[:size]), csr(right[:size])
+    near, wide = (
+        merge([Candidates(lo, li * by, {"a": np.arange(len(li))}), Candidates(ro, ri * by, {"a": np.arange(len(ri))})])
+        for by in (1, far)
+    )
+    assert wide.ids.tolist() == (near.ids * far).tolist() and wide.offsets.tolist() == near.offsets.tolist()
+    assert wide.column("a").tolist() == near.column("a").tolist()
+
+
 def test_of_two_rows_with_one_id_the_first_speaks() -> None:
     twice = Candidates(np.array([0, 3]), np.array([5, 2, 5]), {"a": np.array([1.0, 2.0, 3.0])})
     assert merge([twice]).column("a").tolist() == [2.0, 1.0]

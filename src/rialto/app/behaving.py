@@ -10,6 +10,7 @@ from time import monotonic, time
 import numpy as np
 
 from rialto.app.behaved import behaviour_of, kept_behaviour
+from rialto.app.lean import give_back
 from rialto.app.live import LiveShop
 from rialto.errors import RialtoError
 from rialto.ports import Blobs, EventLog
@@ -100,7 +101,8 @@ class Behaving:
         while not self._stop.wait(wait_s):
             start = monotonic()
             try:
-                self.tick()
+                if self.tick():
+                    give_back()
             except RialtoError as e:
                 logging.getLogger("rialto").warning("what shoppers did is not taken over: %s", e)
             except Exception:  # a thread that ended here would let searches grow old without a word

@@ -15,6 +15,7 @@ from rialto.app.decisions import Decisions
 from rialto.app.desk import Desk, rules_folder, synonyms_folder
 from rialto.app.engines import Engines
 from rialto.app.inspected import Inspected
+from rialto.app.lean import begin_lean, give_back
 from rialto.app.live import LiveShop
 from rialto.app.logged_day import LoggedDays
 from rialto.app.sharded_fleet import ShardedFleet, open_fleet
@@ -46,6 +47,7 @@ class Systems:
     """
 
     def __init__(self, engines: Engines, *, catalogue: str = "", drivers: int = 260, clock: Callable[[], float] = time) -> None:
+        begin_lean()
         self.engines, self._clock = engines, clock
         seed = engines.settings.seed
         self._makers: dict[str, Callable[[], object]] = {
@@ -153,6 +155,7 @@ class Systems:
                 except Exception as e:  # one part's failure must not end the others: its state and the program's log tell it
                     logging.getLogger("rialto").exception("the %s could not be built", part)
                     self._failed[part] = f"{type(e).__name__}: {e}"
+                give_back()
 
     def states(self) -> dict[str, str]:
         """Part -> `ready`, `building` or why it failed; the city is ready once it has decided its first window."""

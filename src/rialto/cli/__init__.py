@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from typing import Annotated
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,14 +16,17 @@ from rialto.errors import EngineError, RialtoError
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
-    name="rialto",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    help="Three kinds of decision for a shop that sells and delivers: **find** products, **match** drivers, **show** creatives.",
-)
+if TYPE_CHECKING:
+    app: typer.Typer  # made when it is asked for, see `__getattr__`
+
+_COMMANDS = {
+    "try": "tries", "demo": "demo", "serve": "demo", "bench": "bench", "doctor": "doctor", "find": "find", "match": "match",
+    "show": "show",
+}  # fmt: skip
+"""Command, or group of commands -> its module here."""
+
+_LONG_LIVED = 50_000
+"""Objects made before the youngest are looked through for cycles: loading libraries makes half a million, all of which stay."""
 
 
 def _version(value: bool) -> None:
@@ -29,33 +35,44 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def _options(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     """Take the options that stand before a command."""
 
 
-def _register() -> None:
-    from rialto.cli import bench, demo, doctor, find, match, show, tries
+@cache
+def _made(only: str = "") -> typer.Typer:
+    """The command line: whole, or with one of its commands alone, as the others need not be loaded for it."""
+    made = typer.Typer(
+        name="rialto",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        rich_markup_mode="markdown",
+        help="Three kinds of decision for a shop that sells and delivers: **find** products, **match** drivers, **show** creatives.",
+    )
+    made.callback()(_options)
+    for name in (only,) if only in _COMMANDS else _COMMANDS:
+        module = import_module(f"rialto.cli.{_COMMANDS[name]}")
+        if hasattr(module, "app"):
+            made.add_typer(module.app, name=name)
+        else:
+            made.command(name)(getattr(module, name))
+    return made
 
-    app.add_typer(tries.app, name="try")
-    app.command()(demo.demo)
-    app.command()(demo.serve)
-    app.command()(bench.bench)
-    app.command()(doctor.doctor)
-    app.add_typer(find.app, name="find")
-    app.add_typer(match.app, name="match")
-    app.add_typer(show.app, name="show")
 
-
-_register()
+def __getattr__(name: str) -> typer.Typer:
+    if name == "app":
+        return _made()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main() -> None:
     """Run a command; what was raised on purpose is a sentence on standard error and exit code 2, or 3 for a failed engine."""
+    gc.set_threshold(_LONG_LIVED, 10, 10)
     try:
-        app()
+        _made("".join(sys.argv[1:2]))()
     except RialtoError as e:
         sys.stderr.write(f"rialto: {e}\n")
         sys.exit(3 if isinstance(e, EngineError) else 2)
@@ -69,3 +86,5 @@ def main() -> None:
             raise
         sys.stderr.write(f"rialto: an error that should not happen, {type(e).__name__}: {e}. RIALTO_TRACEBACK=1 shows where.\n")
         sys.exit(70)
+    finally:
+        gc.freeze()  # the process ends: to look for cycles among all that it loaded would take it half a second more

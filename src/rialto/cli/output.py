@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 __all__ = ["Advance", "json_out", "out", "plain", "progress", "table", "tell"]
@@ -79,10 +78,15 @@ def _shown(value: object) -> str:
 @contextmanager
 def progress(what: str, *, quiet: bool = False) -> Generator[Advance, None, None]:
     """A progress bar on standard error for whatever takes over a second; it vanishes when the work is done."""
+    if quiet or not tell.is_terminal:
+        yield lambda done, total: None
+        return
+    # here, as nobody waits for what draws a bar where none is drawn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     bar = Progress(
-        SpinnerColumn(), TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=tell, transient=True, disable=quiet or not tell.is_terminal,
-    )  # fmt: skip
+        SpinnerColumn(), TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=tell, transient=True
+    )
     with bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

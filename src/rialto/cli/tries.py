@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from rialto.cli.find import print_page
 from rialto.cli.match import HEADS, report_rows
 from rialto.cli.options import AsJson, Seed, SettingsFile
 from rialto.cli.output import json_out, out, progress, table, tell
@@ -27,6 +26,7 @@ def find(
     """Search a made-up shop, then let simulated shoppers' clicks teach the ranker through its gate."""
     from rialto.app.lesson import taught_shop
     from rialto.app.trying import kept
+    from rialto.cli.find import print_page
 
     with kept(settings, seed) as engines, progress("building a shop, letting shoppers in (once)", quiet=as_json) as advance:
         shop, lesson = taught_shop(engines, advance=advance)
@@ -70,9 +70,10 @@ def match(seed: Seed = 0, as_json: AsJson = False, settings: SettingsFile = None
                     progress=lambda s, _, n=n: advance(int(s + n * seconds), int(2 * seconds)),
                 )  # fmt: skip
                 reports.append(report)
-                now = town.dispatch.snapshot()
-                asked = (town.dispatch.why(r.order) for r in now.recent if r.at_s > now.at_s - 300.0)
-                reasons = max(asked, key=lambda w: len(w.rivals), default=None)
+                if policy is best:
+                    now = town.dispatch.snapshot()
+                    asked = dict.fromkeys(r.order for r in now.recent if r.at_s > now.at_s - 300.0)  # each once
+                    reasons = max((town.dispatch.why(order) for order in asked), key=lambda w: len(w.rivals), default=None)
     if as_json:
         json_out({"reports": [dict(zip(HEADS, report_rows(r))) for r in reports], "why": reasons})
         return

@@ -14,7 +14,7 @@ from rialto.records import Candidates, Context, Requests
 from rialto.spine.params import Param
 from rialto.spine.retrieve import Filter
 
-__all__ = ["BELONGS", "REASON", "belonging", "good_enough"]
+__all__ = ["BELONGS", "REASON", "WORDS", "belonging", "good_enough", "known_share"]
 
 REASON = "does_not_belong"
 
@@ -102,11 +102,11 @@ def _cover(knowledge: Knowledge, requests: Requests, candidates: Candidates) -> 
     """
     asked = asked_terms(knowledge, requests, candidates)
     cover = np.nan_to_num(asked_shares(knowledge, asked)["cover_any"], nan=0.0)
-    known = [_known(asked.terms[a:b], asked.idf[a:b]) for a, b in pairwise(asked.starts.tolist())]
+    known = [known_share(asked.terms[a:b], asked.idf[a:b]) for a, b in pairwise(asked.starts.tolist())]
     return cover / np.array(known, dtype=np.float32)[asked.owner]
 
 
-def _known(terms: NDArray[np.int32], idf: NDArray[np.float64]) -> float:
+def known_share(terms: NDArray[np.int32], idf: NDArray[np.float64]) -> float:
     """Share of a query's idf in words that some product holds; 1 where there are none."""
     held = terms >= 0
     return float(idf[held].sum() / idf.sum()) if held.any() else 1.0

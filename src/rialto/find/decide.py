@@ -62,12 +62,12 @@ def decider(catalogue: Catalogue, pins: PinsOf | None = None) -> Decider:
         place = _places(candidates, pins(requests)) if pins else np.zeros(len(candidates), dtype=np.int64)
         fewer, kept = candidates, None
         if (collapse := COLLAPSE.of(requests)).any():
+            score = candidates.column("score")
             groups = catalogue.group_code[np.maximum(catalogue.rows(candidates.ids), 0)]
-            alone = best_of_groups(candidates.offsets, candidates.ids, candidates.column("score"), groups, place)
+            alone = best_of_groups(candidates.offsets, candidates.ids, score, groups, place)
             kept = np.flatnonzero(alone if collapse.all() else alone | ~collapse[candidates.owner])
-            offsets = np.searchsorted(kept, candidates.offsets).astype(np.int64)
             # What it chooses by is all that it needs of the columns, which are many.
-            fewer = Candidates(candidates.offsets, candidates.ids, {"score": candidates.column("score")}).at(kept, offsets)
+            fewer = Candidates(np.searchsorted(kept, candidates.offsets), candidates.ids[kept], {"score": score[kept]})
         wide = broad(requests)
         if not wide.any() and not place.any():
             made = inner.decide(requests, fewer, context)
@@ -104,13 +104,14 @@ def _arranged(
     lists, scores = list[NDArray[np.int64]](), list[NDArray[np.float64]]()
     for b in range(len(requests)):
         old = rows[offsets[b] : offsets[b + 1]]
+        if not wide[b] and not pinned[b]:
+            lists.append(old[: size[b]])
+            scores.append(score[lists[-1]])
+            continue
         free = old[place[old] == 0]
         if wide[b]:
             free = free[order(requests, b, catalogue.rows(candidates.ids[free]), score[free])]
-        own = slice(int(candidates.offsets[b]), int(candidates.offsets[b + 1]))
-        fixed = np.flatnonzero(place[own]) + own.start
-        fixed = fixed[np.argsort(place[fixed])]
-        made = free[:0] if size[b] == 0 else placed(free, fixed, place[fixed] // _ROOM)[: size[b]]
+        made = (placed(free, *_fixed(candidates, place, b)) if pinned[b] else free)[: size[b]]
         lists.append(made)
         same = np.array_equal(made, old[: len(made)])
         scores.append(score[made] if same else falling(score[made]))
@@ -121,6 +122,14 @@ def _arranged(
     at, served = _exchanged(ends, place[flat] > 0, chance, draws)
     made = chosen(requests, candidates, flat[at], ends, np.repeat(served, np.diff(ends)))
     return replace(made, scores=np.concatenate([np.zeros(0), *scores])[at])
+
+
+def _fixed(candidates: Candidates, place: NDArray[np.int64], request: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pinned rows of one request and their places, by place."""
+    own = slice(int(candidates.offsets[request]), int(candidates.offsets[request + 1]))
+    fixed = np.flatnonzero(place[own]) + own.start
+    fixed = fixed[np.argsort(place[fixed])]
+    return fixed, place[fixed] // _ROOM
 
 
 def placed(free: NDArray[np.int64], fixed: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:

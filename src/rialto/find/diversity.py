@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
+import numba as nb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from rialto.find.select import selections_of
 from rialto.records import Requests
 from rialto.spine.params import Param
 
-__all__ = ["POOL", "Caps", "broad", "capped", "caps"]
+__all__ = ["POOL", "Caps", "broad", "capped", "caps", "within", "within_plain"]
 
 POOL = 48
 """Candidates of a request, the best, among which places are exchanged."""
@@ -119,23 +121,56 @@ def capped(
         return np.arange(len(scores))
     known = relative(scores)
     whole, size = discounted(known[:page]), min(page, len(scores))
+    codes, most = np.stack([c for c, _ in limits], dtype=np.int64), np.array([m for _, m in limits], dtype=np.int64)
     for more in range(page):
-        made = _within(limits, more, len(scores), size)
+        made = within(codes, most + more, size)
         if discounted(known[made[:page]]) >= (1.0 - loss) * whole - 1e-12:
             return made
     return np.arange(len(scores))
 
 
-def _within(limits: Sequence[tuple[NDArray[np.int64], int]], more: int, candidates: int, page: int) -> NDArray[np.int64]:
-    held: list[dict[int, int]] = [{} for _ in limits]
+@nb.njit(cache=True, nogil=True)
+def within(codes: NDArray[np.int64], most: NDArray[np.int64], page: int) -> NDArray[np.int64]:
+    """The order in which the first `page` candidates hold at most `most` of one code, those over a limit behind them.
+
+    Args:
+        codes: Shape (limits, candidates); -1 = not known, which no limit counts.
+        most: Shape (limits,).
+        page: Places looked after, at most as many as there are candidates.
+
+    Returns:
+        Candidates, shape (candidates,).
+    """
+    size = codes.shape[1]
+    first, later = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    shown, waiting = 0, 0
+    for row in range(size):
+        over = shown >= page
+        for limit in range(len(most)):
+            held = 0
+            for k in range(shown):
+                held += codes[limit, first[k]] == codes[limit, row]
+            over |= codes[limit, row] >= 0 and held >= most[limit]
+        if over:
+            later[waiting] = row
+            waiting += 1
+        else:
+            first[shown] = row
+            shown += 1
+    first[shown:] = later[:waiting]
+    return first
+
+
+def within_plain(codes: NDArray[np.int64], most: NDArray[np.int64], page: int) -> NDArray[np.int64]:
+    """`within` without a kernel, for its test."""
+    held = [Counter[int]() for _ in most]
     first, later = list[int](), list[int]()
-    columns = [(codes.tolist(), limit + more) for codes, limit in limits]
-    for row in range(candidates):
-        over = any(codes[row] >= 0 and mine.get(codes[row], 0) >= most for (codes, most), mine in zip(columns, held))
-        if len(first) >= page or over:
+    for row in range(codes.shape[1]):
+        own = codes[:, row].tolist()
+        if len(first) >= page or any(c >= 0 and mine[c] >= m for c, m, mine in zip(own, most.tolist(), held)):
             later.append(row)
             continue
         first.append(row)
-        for (codes, _), mine in zip(columns, held):
-            mine[codes[row]] = mine.get(codes[row], 0) + 1
+        for c, mine in zip(own, held):
+            mine[c] += 1
     return np.array(first + later, dtype=np.int64)

@@ -12,7 +12,7 @@ from rialto.errors import BadInput
 from rialto.find.asking import otherwise
 from rialto.find.catalogue import Catalogue
 from rialto.find.holders import held_shares
-from rialto.find.kernels import MATCH, SHARES, cosine, match, valued
+from rialto.find.kernels import MATCH, SHARES, cosine, match, of_query, valued
 from rialto.find.phrases import Phrases
 from rialto.find.retrieve import QueryVectors
 from rialto.find.standing import ALIKE, STANDING, alike, standing
@@ -28,6 +28,7 @@ FEEDBACK = Param(
     "find.features.feedback", 20, low=1, high=1000, unit="candidates", doc="Best candidates that the rest is compared with."
 )
 _MOST_TERMS = 32  # terms of a query that count
+_NOTHING = np.zeros((0, 0), dtype=np.float32)  # vectors of products where there is no encoder
 
 SHELF = ("price_log", "age_years", "rating_mean", "rating_log", "sold_out_flag", "facts")
 """Columns of a product whatever is asked."""
@@ -210,7 +211,7 @@ def _matched(k: Knowledge, asked: AskedTerms) -> dict[str, NDArray[np.float32]]:
     table = match(
         asked.rows, asked.owner, asked.starts, asked.terms, asked.idf, t.offsets, t.terms, t.mean_length, w.boost, w.b, w.k1
     )
-    return {name: table[:, at] for at, name in enumerate(MATCH)}
+    return dict(zip(MATCH, np.ascontiguousarray(table.T)))
 
 
 def _cosine(k: Knowledge, asked: AskedTerms) -> NDArray[np.float32]:
@@ -223,10 +224,9 @@ def _agreement(
     k: Knowledge, requests: Requests, candidates: Candidates, rows: NDArray[np.int64], fused: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float32]]:
     """How alike a candidate is to the best few found: in category, in price, in the attributes it has, in meaning."""
-    most, nothing = FEEDBACK.of(requests).astype(np.int64), np.zeros((0, 0), dtype=np.float32)
     table = alike(
-        candidates.offsets, candidates.ids, rows, fused, most, k.shelf[:, 0], k.type_code, k.fact_offsets, k.fact_name, k.fact_weight,
-        nothing if k.units is None else k.units,
+        candidates.offsets, candidates.ids, rows, fused, FEEDBACK.of(requests).astype(np.int64), k.shelf[:, 0], k.type_code,
+        k.fact_offsets, k.fact_name, k.fact_weight, _NOTHING if k.units is None else k.units,
     )  # fmt: skip
     return dict(zip(ALIKE, table))
 
@@ -251,13 +251,9 @@ def _of_query(
     offsets: NDArray[np.int64], asked: AskedTerms, out: dict[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float32]]:
     """What is so of the query: alike for all of its candidates, so that trees can ask about both at once."""
-    made = np.full((3, len(offsets) - 1), np.nan, dtype=np.float32)
-    for q, (low, high) in enumerate(zip(offsets.tolist(), offsets[1:].tolist())):
-        if low < high:
-            made[0, q] = max(asked.idf[asked.starts[q] : asked.starts[q + 1]].tolist(), default=0.0)
-            made[1, q] = np.log1p(np.count_nonzero(out["all_terms"][low:high] == 1.0))
-            made[2, q] = np.fmax.reduce(out["bm25f_share"][low:high])
-    return dict(zip(("query_idf", "query_full", "query_top"), made[:, asked.owner]))
+    made = of_query(offsets, asked.starts, asked.idf, out["all_terms"], out["bm25f_share"])
+    made[1] = np.log1p(made[1])
+    return dict(zip(("query_idf", "query_full", "query_top"), made.astype(np.float32)[:, asked.owner]))
 
 
 def _owner(offsets: NDArray[np.int64]) -> NDArray[np.int64]:

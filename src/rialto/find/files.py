@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rialto.errors import BadInput, BadRow, EngineError, NothingHere
 from rialto.find.tables import Remarks, table, text_lines
@@ -139,6 +138,8 @@ def _held(value: Any, depth: int = 0) -> list[Any]:
 
 
 def _parquet(stream: Any) -> Iterator[tuple[int, Any]]:
+    import pyarrow.parquet as pq  # here, as it brings arrow's clients of object stores along: 4 MB for a format that few catalogues have
+
     number = 0
     for batch in pq.ParquetFile(stream).iter_batches(4096):
         for row in batch.to_pylist():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
 from rialto.find.asking import lines_of
+from rialto.find.belong import REASON
 from rialto.find.catalogue import Catalogue
+from rialto.find.demanded import demanded
 from rialto.find.facets import Counts, count, made
 from rialto.find.query import Understood
 from rialto.find.records import BROWSE, Facet, Selections
@@ -24,7 +27,7 @@ from rialto.spine.run import spread
 if TYPE_CHECKING:
     from rialto.find.pipeline import Search
 
-__all__ = ["counted", "counts_all", "facets_of", "stopped"]
+__all__ = ["Counting", "counted", "counts_all", "facets_of", "stopped"]
 
 DEEP = Param(
     "find.facets.all",
@@ -34,6 +37,19 @@ DEEP = Param(
 _READ = ("cosine_leg", "rank_browse", "pinned")
 _SELECTED = "selected_"  # filters of this name drop what facets count nevertheless
 _OWN = ("withdrawn", "out_of_stock", "price")
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A text index that need not put in order what is only counted, nor find it twice."""
+
+    def every(self, queries: Sequence[TextQuery], *, limit: int) -> NDArray[np.int64]:
+        """The ids that `search` finds for each query, behind one another, in no order."""
+        ...
+
+    def holding(self, texts: Sequence[str], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each of `ids` holds a word of one of `texts`, shape of `ids`."""
+        ...
 
 
 def counted(search: Search, outcome: Outcome, understood: Understood, request: int = 0) -> Counts:
@@ -131,27 +147,55 @@ def counts_all(search: Search, requests: Requests, request: int) -> bool:
 
 
 def _every(search: Search, found: Candidates, asked: Requests) -> NDArray[np.int64]:
-    """Rows of all that one request matches and every filter but the selections' keeps, rising; `found` are the candidates of its legs."""
+    """Rows of all that one request matches and every filter but the selections' keeps, rising; `found` are the candidates of its legs.
+
+    Of what the legs did not find, only that is looked at which may belong, where this can be told from the words alone; where it
+    cannot, the best hundred thousand that match.
+    """
     assert search.words is not None
     catalogue, legs = search.catalogue, search.catalogue.rows(found.ids)
-    held = np.zeros(len(catalogue), dtype=np.bool_)
-    for rows in (legs, catalogue.rows(_matching(search.words, catalogue, asked))):
-        held[rows[rows >= 0]] = True
-    rows = np.flatnonzero(held)
+    few = _demanded(search, legs, asked)
+    if few is not None:
+        rows = np.unique(np.concatenate([legs[legs >= 0], few]))
+    else:
+        held = np.zeros(len(catalogue), dtype=np.bool_)
+        for rows in (legs, catalogue.rows(_matching(search.words, catalogue, asked))):
+            held[rows[rows >= 0]] = True
+        rows = np.flatnonzero(held)
     here = np.flatnonzero(legs >= 0)
     at = np.searchsorted(rows, legs[here])
     read = {n: spread(found.columns[n][here], at, len(rows)) for n in _READ if n in found.columns}  # filters read no other column
     every = Candidates(np.array([0, len(rows)]), catalogue.numbers[rows], read)
-    filters = [f for f in search.pipeline.filters if not f.name.startswith(_SELECTED) and not (f.idle and f.idle(asked))]
-    masks = [f.keep(asked, every, Context()) for f in filters]
+    # Rows of the catalogue are not withdrawn.
+    filters = [f for f in search.pipeline.filters if f.name != "withdrawn" and not f.name.startswith(_SELECTED)]
+    masks = [f.keep(asked, every, Context()) for f in filters if not (f.idle and f.idle(asked))]
     return rows[np.logical_and.reduce(masks)] if masks else rows
+
+
+def _demanded(search: Search, legs: NDArray[np.int64], asked: Requests) -> NDArray[np.int64] | None:
+    """Rows besides those of the `legs` that one request matches, without most that would not belong; None where all are to be read."""
+    words, catalogue = search.words, search.catalogue
+    if not isinstance(words, Counting) or MATCH_SHARE.of(asked)[0] > 0 or all(f.name != REASON for f in search.pipeline.filters):
+        return None
+    told = demanded(search.knowledge, asked)
+    if told is None:
+        return None
+    rows, cover = told
+    held = words.holding([str(asked.column("text")[0]), *lines_of(asked, "alternatives")[0]], catalogue.numbers[rows])
+    stocked = selections_of(str(asked.column("selections")[0])).in_stock
+    for mask in hard_mask(catalogue, rows, in_stock=stocked, bounds=bounds_of(asked, 0)).values():
+        held &= mask
+    held |= np.isin(rows, legs)
+    # What belongs is measured by the best that is counted: it has to be the best of all.
+    return rows[held] if cover[held].max(initial=0.0) == cover.max(initial=0.0) else None
 
 
 def _matching(words: TextIndex, catalogue: Catalogue, asked: Requests) -> NDArray[np.int64]:
     """Numbers of all that one request's words and their other writings match under stock and price bounds, some of them twice."""
     share, bounds = float(MATCH_SHARE.of(asked)[0]), clauses(catalogue, asked, 0, facets=False)
     texts = [str(asked.column("text")[0]), *lines_of(asked, "alternatives")[0]]
-    return words.search([TextQuery(text, bounds, share) for text in texts], limit=int(LEXICAL_K.high)).ids
+    queries, most = [TextQuery(text, bounds, share) for text in texts], int(LEXICAL_K.high)
+    return words.every(queries, limit=most) if isinstance(words, Counting) else words.search(queries, limit=most).ids
 
 
 def stopped(outcome: Outcome, request: int = 0) -> bool:

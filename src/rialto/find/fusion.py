@@ -9,7 +9,6 @@ from typing import Any
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from rialto.errors import BadInput
 from rialto.records import Candidates
@@ -116,6 +115,8 @@ class Fusion:
             return cross + pull * float(((w - prior) ** 2).sum()), np.concatenate([[float((back * score).sum())], slope.ravel()])
 
         begin = np.concatenate([[np.log(10.0)], prior.ravel()])
+        from scipy.optimize import minimize  # 12 MB that whoever only serves need not hold
+
         found = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": rounds})
         return cls(np.asarray(found.x[1:]).reshape(prior.shape))
 

@@ -96,12 +96,14 @@ def held_shares(
         For each of the query's terms one step a candidate and one an entry, or by bisection where the entries are many.
     """
     then = holders.place[rows]
-    if (then[1:] >= then[:-1]).all():
+    rising = then[1:] >= then[:-1]
+    inner = candidates[1:-1]
+    rising[inner[(inner > 0) & (inner < len(then))] - 1] = True  # between two queries it may fall
+    if rising.all():
         order = np.arange(len(then))
-    elif len(candidates) == 2:
-        order = np.argsort(then)
     else:
-        order = np.lexsort((then, np.repeat(np.arange(len(candidates) - 1), np.diff(candidates))))
+        owner = np.repeat(np.arange(len(candidates) - 1), np.diff(candidates))
+        order = np.argsort(owner * (int(then.max()) + 2) + then)  # one number each: sorted in vector instructions
     return _held_shares(candidates, rows, then, order, starts, asked, idf, offsets, terms, mean_length, weight, b, k1,
                         holders.first, holders.row, holders.field, holders.length)  # fmt: skip
 

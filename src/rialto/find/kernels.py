@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "MATCH", "cosine", "cosine_plain", "match", "match_plain", "SHARES", "shares_plain", "valued",
+    "MATCH", "cosine", "cosine_plain", "match", "match_plain", "of_query", "of_query_plain", "SHARES", "shares_plain", "valued",
     "valued_plain",
 ]  # fmt: skip
 
@@ -291,4 +291,45 @@ def valued_plain(
         has = set(said_phrase[part][np.isin(said_pair[part], held)].tolist())
         known = set(said_phrase[part][np.isin(said_name[part], pair_name[held])].tolist())
         out[i] = len(has), len(known - has)
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def of_query(
+    offsets: NDArray[np.int64], starts: NDArray[np.int64], idf: NDArray[np.float64], all_terms: NDArray[np.float32],
+    share: NDArray[np.float32],
+) -> NDArray[np.float64]:  # fmt: skip
+    """What is so of each query, shape (3, queries), NaN for one without candidates: its most telling word, how many candidates hold
+    all of its words, and the best share.
+
+    Args:
+        offsets: Candidates, shape (queries + 1,).
+        starts, idf: Query q has words of these weights, `idf[starts[q]:starts[q+1]]`; 0 where it has none.
+        all_terms, share: Columns of the candidates, shape (rows,); NaN = not known.
+    """
+    out = np.full((3, len(offsets) - 1), np.nan)
+    for q in range(len(offsets) - 1):
+        if offsets[q] == offsets[q + 1]:
+            continue
+        out[0, q], out[1, q] = 0.0, 0.0
+        for t in range(starts[q], starts[q + 1]):
+            out[0, q] = max(out[0, q], idf[t])
+        for i in range(offsets[q], offsets[q + 1]):
+            out[1, q] += all_terms[i] == 1.0
+            if not share[i] <= out[2, q] and share[i] == share[i]:
+                out[2, q] = share[i]
+    return out
+
+
+def of_query_plain(
+    offsets: NDArray[np.int64], starts: NDArray[np.int64], idf: NDArray[np.float64], all_terms: NDArray[np.float32],
+    share: NDArray[np.float32],
+) -> NDArray[np.float64]:  # fmt: skip
+    """`of_query` in plain numpy, for its test."""
+    out = np.full((3, len(offsets) - 1), np.nan)
+    for q, (low, high) in enumerate(zip(offsets.tolist(), offsets[1:].tolist())):
+        if low < high:
+            out[0, q] = max(idf[starts[q] : starts[q + 1]].tolist(), default=0.0)
+            out[1, q] = np.count_nonzero(all_terms[low:high] == 1.0)
+            out[2, q] = np.fmax.reduce(share[low:high])
     return out

@@ -43,8 +43,8 @@ def meant(reader: Reader | None, catalogue: Catalogue) -> Features:
             own = slice(int(candidates.offsets[at]), int(candidates.offsets[at + 1]))
             if own.start == own.stop or not text:
                 continue
-            if isinstance(typing, Types) and typing.knows(text):
-                out[0, own], out[1, own] = _likely(typing.probabilities(text), codes(typing, rows[own]))
+            if isinstance(typing, Types) and (told := typing.told(text)) is not None:
+                out[0, own], out[1, own] = _likely(told, codes(typing, rows[own]))
             if isinstance(measures, Quantities) and (asked := measures(text)):
                 out[2, own] = measures.agreement(catalogue, rows[own], asked)
         return dict(zip(MEANT, out))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,10 +69,9 @@ class Phrases:
     def said(self, texts: Sequence[str]) -> Said:
         """The values that each query names; the same phrase may be a value of several attributes."""
         found = [list(self._values_in(t)) for t in texts]
-        offsets = np.concatenate([[0], np.cumsum([len(f) for f in found])]).astype(np.int64)
-        flat = np.array([x for f in found for x in f], dtype=np.int32).reshape(-1, 2)
-        pair = np.ascontiguousarray(flat[:, 0])
-        return Said(offsets, pair, self.pair_name[pair], np.ascontiguousarray(flat[:, 1]))
+        offsets = np.array([0, *accumulate(map(len, found))], dtype=np.int64)
+        pair = np.array([p for f in found for p, _ in f], dtype=np.int32)
+        return Said(offsets, pair, self.pair_name[pair], np.array([n for f in found for _, n in f], dtype=np.int32))
 
     def _values_in(self, text: str) -> Iterator[tuple[int, int]]:
         phrase = 0
@@ -86,10 +86,11 @@ class Phrases:
         """1 where the query names the candidate's brand, 0 where it names others only, NaN where it names none; shape (rows,)."""
         out = np.full(len(rows), np.nan, dtype=np.float32)
         for at, text in enumerate(texts):
-            named = [self.brands[run] for run in _runs(text) if run in self.brands]
+            named = {self.brands[run] for run in _runs(text) if run in self.brands}
             if named:
-                mine = owner == at
-                out[mine] = np.isin(self.brand_code[rows[mine]], named)
+                mine = np.flatnonzero(owner == at)
+                code = self.brand_code[rows[mine]]
+                out[mine] = np.logical_or.reduce([code == n for n in named])
         return out
 
 

@@ -147,7 +147,7 @@ class Terms:
 
     def idf(self, numbers: NDArray[np.int32]) -> NDArray[np.float64]:
         """How telling each term is, shape of `numbers`: log(1 + (N - n + 1/2) / (n + 1/2)); an unknown word is the most telling."""
-        n = np.where(numbers < 0, 0, self.frequency[np.maximum(numbers, 0)]) if len(self.frequency) else np.zeros(len(numbers))
+        n = np.where(numbers < 0, 0, self.frequency[numbers]) if len(self.frequency) else np.zeros(len(numbers))
         return np.log1p((self.products - n + 0.5) / (n + 0.5))
 
 

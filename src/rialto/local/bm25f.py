@@ -104,17 +104,18 @@ class ForwardIndex:
               self.weight, self.b, self._slope(), self.k1, out)  # fmt: skip
         return out
 
-    def matching(self, terms: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
-        """Slots of all documents that hold any of `terms`, in no order, and their BM25F as `score` gives it.
+    def matching(self, terms: NDArray[np.int32], limit: int) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+        """Slots of the documents that hold any of `terms`, in no order, and their BM25F as `score` gives it.
 
-        None where that many hold them that an engine which passes most of them over is quicker. Not for two threads at once.
+        Those that are not among the best `limit` may be left out, never one that ties with the last of these. None where that many
+        hold them that an engine which passes most of them over is quicker. Not for two threads at once.
 
         Cost: some nanoseconds for each document and field that holds a term; the first call after many changes reads everything.
         """
         postings = self._inverted()
         if postings.entries(terms) > _READ_MOST:
             return None
-        slots, scores = postings.score(terms, self.idf(terms), self.weight, self.b, self._slope(), self.k1)
+        slots, scores = postings.score(terms, self.idf(terms), self.weight, self.b, self._slope(), self.k1, limit)
         if not self._changed:
             return slots, scores
         fresh = np.array(sorted(self._changed), np.int64)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rialto.errors import BadInput, BadRow, EngineBusy, EngineLost, known
 from rialto.local.bm25f import ForwardIndex
 from rialto.local.clauses import Filters, any_of
-from rialto.local.postings import best_first
+from rialto.local.walk import best, best_first
 from rialto.local.words import Analyser
 from rialto.ports import Hits, TextField, TextQuery
 from rialto.records import Columns
@@ -129,12 +129,41 @@ class TantivyText:
             raise BadInput(f"limit is {limit}; wanted 1 or more.")
         with self._lock:
             self._refresh()
-            found = [self._find(query, limit) for query in queries]
+            found = [best_first(*self._find(query, limit), limit) for query in queries]
         if len(found) == 1:
             return Hits(np.array([0, len(found[0][0])]), *found[0])
         offsets = np.cumsum([0, *(len(ids) for ids, _ in found)], dtype=np.int64)
         ids = np.concatenate([np.zeros(0, np.int64), *(ids for ids, _ in found)])
         return Hits(offsets, ids, np.concatenate([np.zeros(0), *(scores for _, scores in found)]))
+
+    def every(self, queries: Sequence[TextQuery], *, limit: int) -> NDArray[np.int64]:
+        """The ids that `search` finds for each query, behind one another, in no order: what is counted and not shown.
+
+        Raises:
+            BadInput: as `search`.
+
+        Cost: for a hundred thousand documents a fifth of what `search` costs.
+        """
+        if limit < 1:
+            raise BadInput(f"limit is {limit}; wanted 1 or more.")
+        with self._lock:
+            self._refresh()
+            found = [best(*self._find(query, limit), limit) for query in queries]
+        return np.concatenate([np.zeros(0, np.int64), *found]) if len(found) != 1 else found[0]
+
+    def holding(self, texts: Sequence[str], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each of `ids` holds a word of one of `texts`, so that a search for that may find it, shape (documents,).
+
+        Cost: about half a microsecond for each document and text.
+        """
+        with self._lock:
+            self._refresh()
+            slots = np.array([self._forward.slot_of.get(number, -1) for number in _ids(ids)], np.int64)
+            there, held = np.flatnonzero(slots >= 0), np.zeros(len(slots), np.bool_)
+            for text in texts:
+                terms = self._asked([term for word in self._analyser.words(text)[:_MOST_WORDS] for term in word])
+                held[there] |= self._forward.score(terms, slots[there]) > 0.0
+        return held
 
     def close(self) -> None:
         """Commit, and let the folder go; a second call does nothing."""
@@ -191,7 +220,8 @@ class TantivyText:
             return
         at = [address for _, address in self._searcher.search(tantivy.Query.all_query(), count, count=False).hits]
         kept = [bytes(self._searcher.doc(address).get_first("kept") or b"").decode().split("\x1f") for address in at]
-        terms = [[row[1 + f].split() for row in kept] for f in range(len(self._fields))]
+        same: dict[str, str] = {}  # a word read a thousand times is held once
+        terms = [[[same.setdefault(w, w) for w in row[1 + f].split()] for row in kept] for f in range(len(self._fields))]
         slots = [int(slot or 0) for slot in self._searcher.fast_field_values("slot", at)]
         self._forward.add([int(row[0]) for row in kept], terms, slots)
 
@@ -246,6 +276,7 @@ class TantivyText:
     # Searching
 
     def _find(self, query: TextQuery, limit: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Ids of the best `limit` documents at least, in no order, and their scores."""
         if not 0.0 <= query.match_share <= 1.0:
             raise BadInput(f"match_share is {query.match_share}; wanted a share in 0..1.")
         filters = [self._filters.query(self._index, clause) for clause in query.filters]
@@ -255,12 +286,17 @@ class TantivyText:
         need = max(1, int(np.ceil(query.match_share * len(words) - 1e-9)))
         if len(there) < need or not len(self):
             return np.zeros(0, np.int64), np.zeros(0)
-        terms = np.array([vocabulary[term] for term in dict.fromkeys(term for word in there for term in word)], np.int32)
-        found = None if filters or need > 1 else self._forward.matching(terms)
+        terms = self._asked([term for word in there for term in word])
+        found = None if filters or need > 1 else self._forward.matching(terms, limit)
         if found is None:
             slots = self._best(self._boolean(there, need, filters), max(limit, self._candidates), limit)
             found = slots, self._forward.score(terms, slots)
-        return best_first(self._forward.ids[found[0]], found[1], limit)
+        return self._forward.ids[found[0]], found[1]
+
+    def _asked(self, terms: Iterable[str]) -> NDArray[np.int32]:
+        """Numbers of those terms that some document held, each once."""
+        vocabulary = self._forward.vocabulary
+        return np.array([vocabulary[term] for term in dict.fromkeys(terms) if term in vocabulary], np.int32)
 
     def _boolean(self, words: list[list[str]], need: int, filters: list[tuple[Any, tantivy.Query]]) -> tantivy.Query:
         term = {t: tantivy.Query.term_query(self._schema, "words", t, "freq") for word in words for t in word}

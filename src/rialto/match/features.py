@@ -50,7 +50,8 @@ def pair(track: Track, *, offset_s: float = 0.0) -> Features:
         of = {name: np.ascontiguousarray(requests.column(name), dtype=np.float64) for name in _ASKED}
         turn = hour_of(requests.time_s, offset_s=offset_s) * (2.0 * np.pi / 24.0)
         near, age = (np.ascontiguousarray(candidates.column(name), dtype=np.float32) for name in ("distance_m", "age_s"))
-        made = pairs(candidates.offsets, slots, near, age, Asks(**of, now_s=requests.time_s, turn=turn), fleet)
+        now_s = np.array(requests.time_s)  # a copy: the kernel is compiled again for one number spread over the rows
+        made = pairs(candidates.offsets, slots, near, age, Asks(**of, now_s=now_s, turn=turn), fleet)
         return dict(zip(COLUMNS, made))
 
     return Features("pair", NAMES[1:], compute)

@@ -16,7 +16,7 @@ from rialto.spine.pipeline import Outcome
 
 __all__ = ["Again"]
 
-_MOST = 256  # answers kept, about 50 kB each
+_MOST = 256  # answers kept, some 200 kB each
 
 
 class Again:
@@ -40,7 +40,7 @@ class Again:
         with self._lock:
             self._held[asked] = (time_s, page, slim, row)
             self._held.move_to_end(asked)
-            while len(self._held) > _MOST:
+            while len(self._held) > _MOST or time_s - next(iter(self._held.values()))[0] >= self._keep_s:  # the oldest is first
                 self._held.popitem(last=False)
 
     def get(self, asked: Hashable, *, number: int, time_s: float) -> tuple[SearchPage, Outcome] | None:

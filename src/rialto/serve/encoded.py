@@ -1,9 +1,11 @@
-"""Answers of the search API as data that goes out without another check: the typed answers in `answers` describe it."""
+"""Answers of the search API as data that goes out without another check: the typed answers in `answers` describe it.
+
+Records whose fields are those of the typed answer, in their order, go out as they are: the encoder reads them itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from math import isfinite
 from typing import Any
 from urllib.parse import quote
@@ -53,7 +55,7 @@ def found_data(
     """
     return {
         "request": str(found.request_id), "text": found.text, "understood": found.understood,
-        "rewrites": [{"kind": r.kind, "before": r.before, "after": r.after, "id": r.id} for r in found.rewrites],
+        "rewrites": found.rewrites,
         "total": found.total, "total_exact": found.total_exact, "reachable": found.reachable,
         "page": found.page, "size": found.size, "sort": found.sort,
         "results": [
@@ -63,16 +65,17 @@ def found_data(
         ],
         "facets": [_facet_data(f, label) for f in found.facets],
         "took_ms": found.took_ms, "fallbacks": found.fallbacks, "redirect": found.redirect,
-        "rules": [asdict(e) for e in found.rules], "explain": reasons,
+        "rules": found.rules, "explain": reasons,
     }  # fmt: skip
 
 
-def lines_data(facet: Facet, label: Label) -> list[dict[str, Any]]:
-    """Lines of a facet as `FacetLine` describes them."""
-    return [
-        {"value": v.value, "label": label(facet, v), "count": v.count, "selected": v.selected, "low": v.low, "high": v.high}
-        for v in facet.values
-    ]
+def lines_data(facet: Facet, label: Label) -> list[FacetValue | dict[str, Any]]:
+    """Lines of a facet as `FacetLine` describes them: as they are, where they read as they are."""
+    return [v if (said := label(facet, v)) == v.label else _relabelled(v, said) for v in facet.values]
+
+
+def _relabelled(v: FacetValue, said: str) -> dict[str, Any]:
+    return {"value": v.value, "label": said, "count": v.count, "selected": v.selected, "low": v.low, "high": v.high}
 
 
 def category_data(made: CategoryPage, found: dict[str, Any]) -> dict[str, Any]:
@@ -86,5 +89,5 @@ def category_data(made: CategoryPage, found: dict[str, Any]) -> dict[str, Any]:
 def _facet_data(f: Facet, label: Label) -> dict[str, Any]:
     return {
         "name": f.name, "label": f.label, "kind": f.kind, "values": lines_data(f, label), "known": f.known, "more": f.more,
-        "histogram": [{"low": b.low, "high": b.high, "count": b.count} for b in f.histogram], "low": f.low, "high": f.high,
+        "histogram": f.histogram, "low": f.low, "high": f.high,
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _APART = 6  # features named for a result
+_SAID = {"yes": "Yes", "no": "No"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,15 @@ class Chip:
 
 def money_of(store: Storefront) -> Callable[[float | None], str]:
     """Cents as people read them; the made-up shop has dollars, a catalogue does not say which money it means."""
-    sign = "$" if store.shop.made_up else ""
-    return lambda cents: "" if cents is None else f"{sign}{cents / 100:,.2f}"
+    return _dollars if store.shop.made_up else _bare
+
+
+def _dollars(cents: float | None) -> str:
+    return "" if cents is None else f"${_bare(cents)}"
+
+
+def _bare(cents: float | None) -> str:
+    return "" if cents is None else f"{cents / 100:,.2f}"
 
 
 def picture_path(product: Product) -> str:
@@ -74,10 +83,11 @@ def media_type(picture: bytes) -> str:
 def line_label(facet: Facet, value: FacetValue, money: Callable[[float | None], str]) -> str:
     """How a line of a facet reads: ranges with their ends, prices as money."""
     if facet.kind != "ranges":
-        return {"yes": "Yes", "no": "No"}.get(value.label, value.label)
+        return _SAID.get(value.label, value.label)
     return _range_label(facet.name, value.low, value.high, money)
 
 
+@lru_cache(maxsize=8192)  # pages of one shop show the same ranges again and again
 def _range_label(facet: str, low: float | None, high: float | None, money: Callable[[float | None], str]) -> str:
     said = money if facet.endswith("_cents") else lambda n: "" if n is None else f"{n:,.10g}"
     if low is None or high is None:

@@ -55,10 +55,9 @@ def matrix(candidates: Candidates, names: Sequence[str]) -> NDArray[np.float32]:
         >>> matrix(c, ["b", "a"]).tolist()
         [[3.0, 1.0], [4.0, 2.0]]
     """
-    columns = [candidates.column(name) for name in names]
-    if columns and all(c.dtype == np.float32 for c in columns):  # one copy, and another in the order that a model reads
-        return np.ascontiguousarray(np.concatenate(columns).reshape(len(names), len(candidates)).T)
-    out = np.empty((len(candidates), len(names)), dtype=np.float32)
-    for j, column in enumerate(columns):
-        out[:, j] = column
-    return out
+    if not names:
+        return np.empty((len(candidates), 0), dtype=np.float32)
+    known = candidates.columns
+    columns = [known[n] if n in known else candidates.column(n) for n in names]
+    flat = np.concatenate(columns, dtype=np.float32, casting="unsafe")  # one copy, and another in the order that a model reads
+    return np.ascontiguousarray(flat.reshape(len(names), len(candidates)).T)

@@ -54,6 +54,7 @@ class Feedback:
 
 
 _NOTE = "note:"
+_AT_ONCE = 64  # events read at a time: a decision may be 70 kB
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class DecisionLog:
 
     def _distinct(self, start: int) -> Iterator[Event]:
         seen: set[str] = set()
-        while batch := self._events.read(start, 1000):
+        while batch := self._events.read(start, _AT_ONCE):
             start = batch[-1][0] + 1
             for _, event in batch:
                 if event.id not in seen:

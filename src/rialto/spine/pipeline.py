@@ -226,10 +226,11 @@ class Pipeline:
         return run.attempt(source.name, "source", budget_s, 0, fetch, instead, len)
 
     def _filtered(self, run: Run, candidates: Candidates) -> Candidates:
-        alive = np.ones(len(candidates), dtype=np.bool_)
+        alive, nothing = np.ones(len(candidates), dtype=np.bool_), np.zeros(candidates.requests, dtype=np.int64)
+        idle = {asks: asks(run.requests) for asks in {f.idle for f in self.filters} if asks is not None}  # many share one
         for f in self.filters:
-            if f.idle is not None and f.idle(run.requests):
-                run.removed[f.name] = np.zeros(candidates.requests, dtype=np.int64)
+            if f.idle is not None and idle[f.idle]:
+                run.removed[f.name] = nothing
                 continue
             instead = None if f.otherwise is None else filling(len(candidates), f.otherwise)
             mask = run.attempt(
@@ -239,7 +240,7 @@ class Pipeline:
             before = alive.copy() if len(run.sampled) else alive
             run.removed[f.name] = strike(candidates.offsets, alive, mask)
             run.keep_details(f.name, candidates, removed=lambda b=before: b & ~alive)
-        gone = sum(run.removed.values(), np.zeros(candidates.requests, dtype=np.int64))
+        gone = sum((r for r in run.removed.values() if r is not nothing), nothing)
         if not gone.any():
             return candidates
         left = np.concatenate([[0], np.cumsum(candidates.counts - gone)]).astype(np.int64)

@@ -16,7 +16,9 @@ from rialto.threads import spread
 
 __all__ = ["BEHIND", "Phase", "behind", "best", "best_plain", "previous_score", "settle", "sink"]
 
-_SORTED = 64  # rows of a single request from which on a sort is quicker than a heap
+_SORTED = 64  # rows of a request, in the mean, from which on a sort is quicker than a heap
+
+_ONE_BY_ONE = 64  # requests that are sorted one by one
 
 _GRAIN = 1024  # requests worth a call
 
@@ -109,24 +111,34 @@ def best(
         The chosen rows, shape (chosen,), and their offsets, shape (requests + 1,).
 
     Cost:
-        O(rows log keep): a bounded heap a request, insertion for few rows; one request with many goes through a sort in vectors.
+        O(rows log keep): a bounded heap a request, insertion for few rows; requests with many go through a sort in vectors.
 
     Example:
         >>> rows, offsets = best(np.array([0, 3]), np.array([5, 4, 9]), np.array([1.0, 1.0, 2.0]), np.array([2]))
         >>> rows.tolist(), offsets.tolist()
         ([2, 1], [0, 2])
     """
-    if len(offsets) == 2 and len(ids) > _SORTED and keep[0] > 16:
-        rows = _one_best(ids, scores, int(keep[0]))
-        return rows, np.array([0, len(rows)], dtype=np.int64)
+    if len(keep) <= _ONE_BY_ONE and len(ids) > _SORTED * len(keep) and (keep > 16).all():
+        return _each_best(offsets, ids, scores, keep)
     return _best(offsets, ids, scores, keep)
+
+
+def _each_best(
+    offsets: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.float64], keep: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The best rows of requests with many rows, one by one."""
+    parts, ends = list[NDArray[np.int64]](), [0]
+    for low, high, most in zip(offsets.tolist(), offsets[1:].tolist(), keep.tolist()):
+        parts.append(low + _one_best(ids[low:high], scores[low:high], most))
+        ends.append(ends[-1] + len(parts[-1]))
+    return np.concatenate(parts), np.array(ends, dtype=np.int64)
 
 
 def _one_best(ids: NDArray[np.int64], scores: NDArray[np.float64], keep: int) -> NDArray[np.int64]:
     """The best rows of one request: numpy sorts numbers in vector instructions, ties are put in order afterwards."""
     rows = np.argsort(scores)[::-1]
     settle(rows, ids, scores)
-    return rows[:keep].copy()
+    return rows[:keep]
 
 
 @nb.njit(cache=True, nogil=True)

@@ -20,6 +20,8 @@ __all__ = ["Run", "awaited", "filling", "joined", "masking", "sampled", "scored"
 
 T = TypeVar("T")
 
+_SINGLE = np.dtype(np.float32)
+
 
 @dataclass(slots=True)
 class Run:
@@ -42,7 +44,7 @@ class Run:
     def nearest(self, phase: Phase, candidates: Candidates) -> tuple[NDArray[np.int64] | None, Candidates]:
         """The rows that a phase orders, None = all, and those candidates."""
         depth = None if phase.depth is None else phase.depth.of(self.requests).astype(np.int64)
-        if depth is None or "score" not in candidates.columns or np.all(depth >= candidates.counts):
+        if depth is None or "score" not in candidates.columns or (depth >= candidates.counts).all():
             return None, candidates
         rows, offsets = best(candidates.offsets, candidates.ids, candidates.column("score"), depth)
         return rows, candidates.at(rows, offsets)
@@ -98,14 +100,13 @@ class Run:
 
     def cut_to(self, phase: str, candidates: Candidates, keep: NDArray[np.int64]) -> Candidates:
         counts = candidates.counts
-        if np.all(keep >= counts):
+        if (keep >= counts).all():
             self.cut[phase] = np.zeros_like(counts)
             return candidates
         rows, offsets = best(candidates.offsets, candidates.ids, candidates.column("score"), keep.astype(np.int64))
-        self.cut[phase] = counts - np.diff(offsets)
-        once = {name: values for name, values in candidates.columns.items() if name != "score"}  # it is also `score:phase`
-        left = replace(candidates, columns=once).at(rows, offsets)
-        return left.with_columns({"score": left.column(f"score:{phase}")})
+        left = candidates.at(rows, offsets)
+        self.cut[phase] = counts - left.counts
+        return left
 
     def keep_details(self, step: str, candidates: Candidates, *, removed: Callable[[], NDArray[np.bool_]] | None = None) -> None:
         if len(self.sampled) == 0:
@@ -137,7 +138,7 @@ def joined(candidates: Candidates, near: NDArray[np.int64] | None, now: Candidat
     fresh = {n: v for n, v in now.columns.items() if n not in candidates.columns}
     if not fresh:
         return candidates
-    if any(v.dtype != np.float32 for v in fresh.values()):
+    if any(v.dtype != _SINGLE for v in fresh.values()):
         return candidates.with_columns({n: spread(v, near, len(candidates)) for n, v in fresh.items()})
     # Features are float32 columns, dozens of them: one block is filled instead.
     block = np.full((len(fresh), len(candidates)), np.nan, dtype=np.float32)

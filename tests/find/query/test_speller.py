@@ -10,7 +10,7 @@ from rialto.find.query.accept import FEATURES, Acceptor
 from rialto.find.query.background import Background
 from rialto.find.query.channel import SpellingModel
 from rialto.find.query.edits import align, cost, edits, points
-from rialto.find.query.lexicon import Lexicon, Text, shape
+from rialto.find.query.lexicon import Lexicon, Text, follow_row, follow_rows, shape
 from rialto.find.query.nearby import Nearby
 from rialto.find.query.practice import train_speller
 from rialto.find.query.speller import Speller
@@ -140,6 +140,14 @@ def test_a_word_behind_one_that_it_follows_is_likelier() -> None:
     )
     assert lexicon.follows("garden", "hose") and not lexicon.follows("hose", "garden")
     assert not lexicon.follows("garden", "unheard")
+
+
+def test_rows_of_words_are_as_likely_together_as_one_by_one(speller: Speller) -> None:
+    x = speller.lexicon
+    rows = [[0, 1, 2], [5], [-1, 3, 4, 0], [7, -1]]
+    rest = x.log_p, x.back, x.pair, x.pair_log_p, len(x.words)
+    flat, ends = np.array([w for r in rows for w in r]), np.cumsum([0, *map(len, rows)])
+    assert follow_rows(flat, ends, *rest).tolist() == [follow_row(np.array(r), *rest) for r in rows]
 
 
 def _plain_edits(a: str, b: str) -> int:

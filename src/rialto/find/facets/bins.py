@@ -37,20 +37,21 @@ def edges(values: Floats, step: float, *, money: bool) -> list[tuple[float, floa
         >>> edges(np.arange(137.0, 1000.0), 1.0, money=True)
         [(-inf, 299.0), (300.0, 499.0), (500.0, 599.0), (600.0, 799.0), (800.0, inf)]
     """
-    if values[0] == values[-1]:
+    least, most = values.item(0), values.item(-1)
+    if least == most:
         return []
-    if not money and (changes := np.flatnonzero(np.diff(values))).size < _FEW:
-        return [(float(v), float(v)) for v in values[np.append(changes, len(values) - 1)]]
+    if not money and (changes := (values[1:] != values[:-1]).nonzero()[0]).size < _FEW:
+        return [(v, v) for v in (*values[changes].tolist(), most)]
     few = values[:: max(len(values) // _SAMPLE, 1)]
     cuts: list[float] = []
     for n in range(1, _BINS):
-        low, high = few[int((n / _BINS - _SLACK) * (len(few) - 1))], few[int((n / _BINS + _SLACK) * (len(few) - 1))]
-        cut = roundest(float(low), float(high), step) if low < high else float(high)
-        if cut > values[0] and cut <= values[-1] and (not cuts or cut > cuts[-1]):
+        low, high = (few.item(int((n / _BINS + slack) * (len(few) - 1))) for slack in (-_SLACK, _SLACK))
+        cut = roundest(low, high, step) if low < high else high
+        if least < cut <= most and (not cuts or cut > cuts[-1]):
             cuts.append(cut)
     if not cuts:
-        cuts = [roundest(float(values[0]), float(values[-1]), step)]
-    below = values[np.searchsorted(values, cuts) - 1].tolist()
+        cuts = [roundest(least, most, step)]
+    below = values[values.searchsorted(cuts) - 1].tolist()
     tops = [_end(c, b, step, money=money) for c, b in zip(cuts, below)]
     return list(zip([-math.inf, *cuts], [*tops, math.inf]))
 
@@ -96,8 +97,7 @@ def histogram(groups: NDArray[np.int64], values: Floats, ordered: Floats, step: 
     Returns:
         At most 25 buckets; empty where all values are one. A value on an inner edge is in the bucket above.
     """
-    least, most = float(ordered[0]), float(ordered[-1])
-    common = float(ordered[int(0.98 * (len(ordered) - 1))])
+    least, most, common = (ordered.item(at) for at in (0, -1, int(0.98 * (len(ordered) - 1))))
     top = common if most - least > 3.0 * (common - least) > 0.0 else most
     if top <= least:
         return ()

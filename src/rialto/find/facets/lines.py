@@ -22,22 +22,18 @@ def valued(counts: Counts, facet: int, most: int) -> Facet:
     """The facet of values: the `most` frequent and those selected, in natural order where the values have one."""
     t = counts.table
     codes, count = counts.of(facet)
-    chosen = counts.selections.values.get(t.names[facet], ())
-    order = np.argsort(-count, kind="stable")  # codes rise
-    ticked = {t.code_of.get((facet, v), -1) for v in chosen} if chosen else set[int]()
-    keep = [i for n, i in enumerate(order.tolist()) if n < most or codes[i] in ticked] if ticked else order[:most].tolist()
-    at = np.array(keep, dtype=np.int64)
+    name, at = t.names[facet], (-count).argsort(kind="stable")  # codes rise
+    chosen = counts.selections.values.get(name, ())
+    ticked = {t.code_of.get((facet, v), -1) for v in chosen}
+    at = at[[i for i, code in enumerate(codes[at].tolist()) if i < most or code in ticked]] if ticked else at[:most]
     if t.natural[facet]:
-        at = at[np.argsort(t.places[codes[at]], kind="stable")]
-    lines = _lines(counts, codes[at], count[at], ticked)
-    shown = {x.value for x in lines if x.selected}
-    gone = tuple(FacetValue(v, v, 0, True) for v in chosen if v not in shown)
-    return Facet(t.names[facet], t.labels[facet], "values", lines + gone, counts.known_of(facet), len(codes) - len(at))
-
-
-def _lines(counts: Counts, codes: NDArray[np.int32], count: NDArray[np.int64], ticked: set[int]) -> tuple[FacetValue, ...]:
-    value = counts.table.value
-    return tuple(FacetValue(value[c], value[c], n, c in ticked) for c, n in zip(codes.tolist(), count.tolist()))
+        at = at[t.places[codes[at]].argsort(kind="stable")]
+    pairs = zip(codes[at].tolist(), count[at].tolist())
+    lines = [FacetValue(said := t.value[code], said, n, code in ticked) for code, n in pairs]
+    if chosen:
+        shown = {x.value for x in lines if x.selected}
+        lines += [FacetValue(v, v, 0, True) for v in chosen if v not in shown]
+    return Facet(name, t.labels[facet], "values", tuple(lines), counts.known_of(facet), len(codes) - len(at))
 
 
 def pathed(counts: Counts, facet: int = 1) -> Facet:
@@ -58,11 +54,11 @@ def pathed(counts: Counts, facet: int = 1) -> Facet:
     more = 0
     children: dict[int, list[tuple[int, int]]] = {}
     for above in opened:
-        own = np.flatnonzero(parent == above)
-        own = own[np.lexsort((codes[own], -count[own]))]
-        kept = [i for n, i in enumerate(own.tolist()) if n < _CATEGORIES or int(codes[i]) in ticked or int(codes[i]) in opened]
-        more += len(own) - len(kept)
-        children[above] = [(int(codes[i]), int(count[i])) for i in kept]
+        own = (parent == above).nonzero()[0]
+        own = own[(-count[own]).argsort(kind="stable")]  # codes rise
+        pairs = enumerate(zip(codes[own].tolist(), count[own].tolist()))
+        children[above] = [(code, n) for i, (code, n) in pairs if i < _CATEGORIES or code in ticked or code in opened]
+        more += len(own) - len(children[above])
     stack = children.get(-1, [])[::-1]
     while stack:
         code, n = stack.pop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.resources import files
 
 import numpy as np
@@ -72,8 +73,14 @@ class Acceptor:
         return replace(self, believed=float(np.quantile(best, 1.0 - _HARM)))
 
     def _spread(self, x: NDArray[np.float64]) -> NDArray[np.float32]:
-        steps = [x[:, j : j + 1] > np.array(e)[None] for j, e in enumerate(self.edges)]
-        return np.concatenate([np.ones((len(x), 1)), x / 10.0, *steps], axis=1, dtype=np.float32)
+        which, least = self._steps
+        return np.concatenate([np.ones((len(x), 1)), x / 10.0, x[:, which] > least], axis=1, dtype=np.float32)
+
+    @cached_property
+    def _steps(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Feature of each step in order, and where it lies, shape (steps,) each."""
+        which = np.repeat(np.arange(len(self.edges)), [len(e) for e in self.edges])
+        return which, np.array([step for e in self.edges for step in e], dtype=np.float64)
 
     def to_json(self) -> str:
         """One JSON object."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rialto.find.query.accept import FEATURES
 from rialto.find.query.edits import edits, points
 from rialto.find.query.lattice import Edge
-from rialto.find.query.lexicon import Lexicon, follow_row, shape
+from rialto.find.query.lexicon import Lexicon, follow_rows, shape
 from rialto.find.terms import stem
 
 __all__ = ["changes"]
@@ -40,20 +40,21 @@ def changes(
         return [], np.zeros((0, len(FEATURES)))
     cover: list[Edge] = [e for e in path for _ in range(e.start, e.stop)]
     around = [_around(e, cover) for e in edges]
-    total = [e.cost + _along(x, b, e.words, a) for e, (b, a) in zip(edges, around)]
+    along = _along(x, [(before, e.words, after) for e, (before, after) in zip(edges, around)])
+    total = [e.cost + a for e, a in zip(edges, along)]
     beside: list[list[float]] = [[] for _ in typed]
     for e, t in zip(edges, total):
         for k in range(e.start, e.stop):
             beside[k].append(t)
     kept, rows = list[Edge](), list[list[float]]()
-    for e, t, (before, after) in zip(edges, total, around):
+    for e, t, meant, beyond in zip(edges, total, along, around):
         others = sorted({*beside[e.start], *beside[e.stop - 1]})
         rank = others.index(t)
         if rank < _MOST:
             kept.append(e)
             lead = 0.0 if rank else min(others[1] - t, _ALONE) if len(others) > 1 else _ALONE
-            share = 1.0 / float(np.exp(np.clip(t - np.array(others), -50.0, 50.0)).sum())
-            rows.append([*_itself(e, typed, before, after, x), t - others[0], rank, lead, share, *_last(e, typed, x)])
+            share = 1.0 / float(np.exp(np.minimum(np.maximum(t - np.array(others), -50.0), 50.0)).sum())
+            rows.append([*_itself(e, typed, beyond, meant, x), t - others[0], rank, lead, share, *_last(e, typed, x)])
     return kept, np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))
 
 
@@ -62,21 +63,27 @@ def _around(edge: Edge, cover: Sequence[Edge]) -> tuple[int, int | None]:
     return before, cover[edge.stop].words[0] if edge.stop < len(cover) else None
 
 
-def _along(x: Lexicon, before: int, words: Sequence[int], after: int | None) -> float:
-    """Cost of the bigrams of a row of words between its neighbours."""
-    row = np.array([before, *words] if after is None else [before, *words, after])
-    return -float(follow_row(row, x.log_p, x.back, x.pair, x.pair_log_p, len(x.words)))
+def _along(x: Lexicon, rows: Sequence[tuple[int, Sequence[int], int | None]]) -> list[float]:
+    """Costs of the bigrams of rows of words, each between its neighbours: the word before it, and the one after it where there is one."""
+    flat, ends = list[int](), [0]
+    for before, words, after in rows:
+        flat += (before, *words) if after is None else (before, *words, after)
+        ends.append(len(flat))
+    found = follow_rows(np.array(flat), np.array(ends), x.log_p, x.back, x.pair, x.pair_log_p, len(x.words))
+    return (-found).tolist()
 
 
-def _itself(e: Edge, typed: Sequence[tuple[str, int, int, bool]], before: int, after: int | None, x: Lexicon) -> list[float]:
-    """The change beside what was typed, without the other ways to change it."""
-    numbers = [n for _, n, _, _ in typed[e.start : e.stop]]
+def _itself(
+    e: Edge, typed: Sequence[tuple[str, int, int, bool]], around: tuple[int, int | None], meant: float, x: Lexicon
+) -> list[float]:
+    """The change, which costs `meant` between its neighbours, beside what was typed, without the other ways to change it."""
+    numbers, (before, after) = [n for _, n, _, _ in typed[e.start : e.stop]], around
     known = min(numbers) >= 0
-    meant = _along(x, before, e.words, after)
     apart = _apart("".join(w for w, _, _, _ in typed[e.start : e.stop]), "".join(x.words[w] for w in e.words))
     others = [n >= 0 and bool(x.shop[n]) for k, (_, n, _, _) in enumerate(typed) if not e.start <= k < e.stop]
     return [
-        e.cost, _along(x, before, numbers, after) - meant if known else 0.0, 0.0 if known else meant, min(float(x.log_p[w]) for w in e.words),
+        e.cost, _along(x, [(before, numbers, after)])[0] - meant if known else 0.0, 0.0 if known else meant,
+        min(float(x.log_p[w]) for w in e.words),
         max(float(x.log_p[n]) for n in numbers) if known else _UNKNOWN, sum(n < 0 for n in numbers) / len(numbers),
         all(n >= 0 and x.checked[n] for n in numbers), all(n >= 0 and x.shop[n] for n in numbers),
         all(x.shop[w] for w in e.words), all(x.checked[w] for w in e.words), _follows(x, before, e.words[0]), _follows(x, e.words[-1], after),

@@ -52,5 +52,7 @@ def one_writing(text: str) -> str:
         >>> one_writing("ＴＶ\\t Stand")
         'tv stand'
     """
+    if text.isascii() and text.isprintable():  # nothing to make one, and no control character
+        return " ".join(text.lower().split())
     wide = normalize("NFKC", text.encode("utf-8", "replace").decode()).lower()
     return " ".join("".join(" " if category(c)[0] == "C" else c for c in wide).split())

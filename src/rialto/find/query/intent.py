@@ -11,7 +11,6 @@ from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from rialto.errors import BadInput
 from rialto.find.query.roles import keys, role_names
@@ -76,6 +75,8 @@ class Intents:
             p /= p.sum(axis=1, keepdims=True)
             value = -np.log(np.maximum(p[np.arange(len(y)), y], 1e-12)).mean() + _RIDGE * float((w * w).sum())
             return float(value), (x.T @ (p - hot) / len(y) + 2.0 * _RIDGE * w).ravel()
+
+        from scipy.optimize import minimize  # 12 MB that whoever only serves need not hold
 
         found = minimize(loss, np.zeros(len(_FEATURES) * len(INTENTS)), jac=True, method="L-BFGS-B")
         weights = np.asarray(found.x, dtype=np.float64).reshape(len(_FEATURES), len(INTENTS)).round(4)

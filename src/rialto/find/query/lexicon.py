@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rialto.find.query.background import Background
 from rialto.find.terms import fold, stem
 
-__all__ = ["Lexicon", "Text", "follow", "follow_row", "shape", "words_of"]
+__all__ = ["Lexicon", "Text", "follow", "follow_row", "follow_rows", "shape", "words_of"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _SHARE = {"queries": 0.35, "catalogue": 0.25, "background": 0.40}  # of the mixture; renormalised over the sources that hold words
@@ -226,4 +226,21 @@ def follow_row(
     out = 0.0
     for i in range(len(words) - 1):
         out += follow(words[i : i + 1], words[i + 1 : i + 2], log_p, back, pair, pair_log_p, size)[0, 0]
+    return out
+
+
+@njit(cache=True)
+def follow_rows(
+    words: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    log_p: NDArray[np.float64],
+    back: NDArray[np.float64],
+    pair: NDArray[np.int64],
+    pair_log_p: NDArray[np.float32],
+    size: int,
+) -> NDArray[np.float64]:
+    """`follow_row` of many rows behind one another: row r is `words[ends[r]:ends[r+1]]`; shape (rows,)."""
+    out = np.empty(len(ends) - 1)
+    for r in range(len(out)):
+        out[r] = follow_row(words[ends[r] : ends[r + 1]], log_p, back, pair, pair_log_p, size)
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -129,7 +129,7 @@ class Speller:
         kept = [Edge(i, i + 1, (n,), 0.0 if n >= 0 else self._unknown(p.word)) for i, (p, n) in enumerate(zip(pieces, numbers))]
         ways = [e for i in range(len(pieces)) for e in self._edges(pieces, i)]
         dear = [self._change(p.word, n) for p, n in zip(pieces, numbers)]
-        priced = [replace(e, cost=e.cost + max(dear[e.start : e.stop])) for e in ways]
+        priced = [Edge(e.start, e.stop, e.words, e.cost + max(dear[e.start : e.stop]), e.text, e.taught) for e in ways]
         typed = [(p.word, n, self.lexicon.index.get(p.word, -1), p.glued[0]) for p, n in zip(pieces, numbers)]
         return pieces, *changes(ways, typed, cheapest([*kept, *priced], len(pieces), self.lexicon), self.lexicon)
 

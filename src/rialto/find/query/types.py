@@ -113,17 +113,21 @@ class Types:
 
     def probabilities(self, text: str) -> NDArray[np.float32]:
         """P(type | query), shape (types,), sums to 1; of a text without a known word the shares of the catalogue."""
-        return _softmax(self._scores(_features(one_writing(text)))[np.newaxis] * self.sharpness)[0].astype(np.float32)
+        return self._softened(_features(one_writing(text)))
 
-    def knows(self, text: str) -> bool:
-        """True where any word of the text was seen in training."""
-        return any(f in self.vocabulary for f in _features(one_writing(text)))
+    def told(self, text: str) -> NDArray[np.float32] | None:
+        """As `probabilities`; None for a text of which no word was seen in training."""
+        features = _features(one_writing(text))
+        return self._softened(features) if any(f in self.vocabulary for f in features) else None
+
+    def _softened(self, features: Sequence[str]) -> NDArray[np.float32]:
+        return _softmax(self._scores(features)[np.newaxis] * self.sharpness)[0].astype(np.float32)
 
     def predict(self, text: str, /) -> tuple[tuple[str, float], ...]:
         """The likeliest types and their probabilities, best first, at most 5; none for a text without a known word."""
-        if not self.names or not self.knows(text):
+        p = self.told(text) if self.names else None
+        if p is None:
             return ()
-        p = self.probabilities(text)
         best = np.argsort(-p, kind="stable")[:_BEST]
         return tuple((self.names[i], float(p[i])) for i in best.tolist())
 

@@ -132,7 +132,8 @@ def per_pair(values: Any, name: str, size: int, dtype: type) -> NDArray[Any]:
         )
     if dtype is np.int32:
         found = np.clip(found, 0, 2**31 - 1)
-    return np.ascontiguousarray(np.broadcast_to(found, (size,)), dtype=dtype)
+    # a copy always: a kernel is compiled once more for a column that may only be read
+    return np.array(np.broadcast_to(found, (size,)), dtype=dtype)
 
 
 def keys_of(keys: Sequence[str]) -> NDArray[np.uint64]:

@@ -28,13 +28,13 @@ def slate(size: Param, swap: Param) -> Decider:
     """
 
     def decide(requests: Requests, candidates: Candidates, context: Context) -> Decisions:
-        keep = size.of(requests).astype(np.int64)
+        keep, swaps = size.of(requests).astype(np.int64), swap.of(requests)
         rows, offsets = best(candidates.offsets, candidates.ids, candidates.column("score"), keep)
+        if not swaps.any():
+            return chosen(requests, candidates, rows, offsets, np.ones(len(rows)))
         counts = np.diff(offsets)
-        chance = np.where(counts >= 2, swap.of(requests), 0.0)
-        served = 1.0 - chance
-        if chance.any():
-            rows, served = _swapped(rows, offsets, chance, uniforms(context.seed, requests.ids, "slate.swap", 2))
+        chance = np.where(counts >= 2, swaps, 0.0)
+        rows, served = _swapped(rows, offsets, chance, uniforms(context.seed, requests.ids, "slate.swap", 2))
         return chosen(requests, candidates, rows, offsets, np.repeat(served, counts))
 
     return Decider("slate", decide)
