@@ -47,6 +47,10 @@ class BadRow(BadInput):
         self.row, self.field, self.value, self.wanted = row, field, value, wanted
         super().__init__(f"row {row}, field {field!r}: got {_short(value)}; wanted {wanted}.")
 
+    def to_json(self) -> dict[str, object]:
+        """As JSON has it; of the value the first 200 characters."""
+        return {"row": self.row, "field": self.field, "value": repr(self.value)[:200], "wanted": self.wanted}
+
 
 class BadSettings(RialtoError, ValueError):
     """The configuration is wrong; `problems` lists all that was found."""

@@ -21,6 +21,7 @@ import pytest
 from rialto.app.engines import Engines
 from rialto.app.folders import Damaged, drafted, sweep
 from rialto.app.live import Job, LiveShop
+from rialto.app.mapped import copy_rejects
 from rialto.app.shop import open_index, open_shop
 from rialto.config import Settings
 from rialto.errors import BadInput, EngineBusy, EngineLost, NothingHere
@@ -290,6 +291,21 @@ def test_a_full_index_that_fails_leaves_the_shop_as_it_is(opened: Callable[[], L
     assert found(live, "red lamp") and not list((tmp_path / "home" / "shops").glob("index-*"))
     with pytest.raises(NothingHere, match="index-1"):
         live.job("index-9")
+
+
+def test_a_full_index_tells_and_keeps_the_rows_that_did_not_go_in(opened: Callable[[], LiveShop], tmp_path: Path) -> None:
+    live = opened()
+    rows = [{"id": f"p{n}", "title": f"red lamp {n}"} for n in range(300)]
+    rows[7]["title"] = ""
+    rows[200:] = [{"id": "", "title": "nameless"}] * 100 + [{"id": "p999", "title": "green kettle"}]
+    (tmp_path / "some.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    job = ended(live, live.reindex(str(tmp_path / "some.jsonl")))
+    assert (job.state, job.rows, job.rejected, len(job.rejects)) == ("done", 301, 101, 100)
+    assert [(r["row"], r["field"]) for r in job.rejects[:2]] == [(8, "title"), (201, "id")]
+    (tmp_path / "kept.jsonl").touch()
+    copy_rejects(live.folder, str(tmp_path / "kept.jsonl"))
+    kept = [json.loads(line) for line in (tmp_path / "kept.jsonl").read_text().splitlines()]
+    assert len(kept) == 101 and kept[:100] == list(job.rejects)
 
 
 def test_a_closed_shop_refuses_changes(opened: Callable[[], LiveShop]) -> None:

@@ -15,6 +15,7 @@ from rialto.app.systems import Systems
 from rialto.errors import EngineBusy
 from rialto.find.records import Selections
 from rialto.local.events import LocalEvents
+from rialto.serve.again import Again
 from rialto.serve.ask import Ask
 from rialto.serve.service import create
 from rialto.serve.storefront import Counter, Storefront
@@ -247,6 +248,15 @@ def test_searches_that_wait_together_are_each_answered_and_logged_under_an_id_of
     assert len(logged) == 2 * 2 * len(asks)
     decisions.close()
     events.close()
+
+
+def test_an_answer_too_old_to_be_given_again_is_let_go_when_another_comes(systems: Systems) -> None:
+    page, outcome = systems.shop.pages.answer("lamp", size=3)
+    again = Again(keep_s=5.0)
+    for at_s, asked, kept in ((0.0, "a", 1), (1.0, "b", 2), (4.9, "a", 2), (6.0, "c", 2), (60.0, "d", 1)):
+        again.keep(asked, page, outcome, 0, time_s=at_s)
+        assert len(again) == kept
+    assert again.get("a", number=1, time_s=60.0) is None and again.get("d", number=1, time_s=60.0) is not None
 
 
 def test_a_search_that_finds_nothing_is_loosened_and_says_so_and_that_can_be_undone(client: TestClient) -> None:

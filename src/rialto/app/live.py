@@ -14,7 +14,7 @@ from rialto.app.engines import Engines
 from rialto.app.fitting import personalised
 from rialto.app.folders import Current, Hold, current_of, drafted, point, sweep
 from rialto.app.journal import Journal
-from rialto.app.mapped import mapping_of
+from rialto.app.mapped import REJECTS, mapping_of
 from rialto.app.past import Past, past_of
 from rialto.app.shop import (
     Shop,
@@ -34,7 +34,7 @@ from rialto.errors import BadInput, EngineBusy, EngineError, EngineLost, Nothing
 from rialto.find.catalogue import Catalogue
 from rialto.find.change import changed_catalogue, compacted, renumbered
 from rialto.find.changes import apply
-from rialto.find.ingest import read_catalogue
+from rialto.find.ingest import read_catalogue, write_rejects
 from rialto.find.mapping import FieldMap, read_mapping
 from rialto.find.page import Pages
 from rialto.find.pipeline import Search
@@ -43,7 +43,7 @@ from rialto.ports import Models
 __all__ = ["Job", "LiveShop", "Updated", "warmed"]
 
 _GRACE_S = 10.0  # how long the searches that began before a swap may take
-_MOST = 50_000  # rows of one call
+_MOST, _SHOWN = 50_000, 100  # rows of one call, and rejected ones that a job shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,9 @@ class Job:
     Args:
         id: Its name.
         path: The file that it reads; "" = the products as they are.
-        state: `running`, `done` (it is served) or `failed` (the one before is served on).
-        step: What is being done.
+        state, step: `running`, `done` (it is served) or `failed` (the one before is served on); and what is being done.
         started_s, ended_s: Seconds since 1970; `ended_s` None while it runs.
-        products, rows, rejected: Of the file; 0 until it is read.
+        products, rows, rejected, rejects: Of the file; 0 until it is read; of the rejected rows the first hundred, as `BadRow` tells them.
         error: Why it failed.
     """
 
@@ -69,6 +68,7 @@ class Job:
     products: int = 0
     rows: int = 0
     rejected: int = 0
+    rejects: tuple[dict[str, object], ...] = ()
     error: str = ""
 
 
@@ -305,7 +305,7 @@ class LiveShop:
         if not path and (now := current_of(self._place, shop)):
             file, asked = now.file, now.asked  # the file was not read
         with drafted(self._place) as draft:
-            start, made, mapping = self._read(name, path)
+            start, made, mapping = self._read(name, path, draft)
             past = self._past()
             write_index(self._engines, made, mapping, draft, past=past, tell=lambda what: self._step(name, step=what))
             if self._closing.is_set():
@@ -333,7 +333,7 @@ class LiveShop:
         """What shoppers asked and clicked until now, as far as searches know it."""
         return past_of(self._engines, self._path, self._ranker, behaviour=self._shop.search.fittings.behaviour)
 
-    def _read(self, name: str, path: str) -> tuple[int, Catalogue, FieldMap]:
+    def _read(self, name: str, path: str, draft: Path) -> tuple[int, Catalogue, FieldMap]:
         """From which change on the journal holds what the index does not, the products, and the mapping."""
         self._step(name, step="reading")
         if not path:
@@ -343,7 +343,9 @@ class LiveShop:
         with self._writing:  # new products get numbers that no change gives away meanwhile
             made = renumbered(ingest.catalogue, self._shop.search.catalogue)
             self._served.following = made.next_number
-        self._step(name, rows=ingest.rows, rejected=len(ingest.rejects), products=len(made))
+        write_rejects(ingest.rejects, str(draft / REJECTS))
+        some = tuple(e.to_json() for e in ingest.rejects[:_SHOWN])
+        self._step(name, rows=ingest.rows, rejected=len(ingest.rejects), rejects=some, products=len(made))
         return start, made, ingest.mapping
 
     def _opened(self, folder: Path) -> tuple[_Served, Search]:

@@ -32,7 +32,7 @@ def copy_rejects(folder: Path, rejects: str) -> None:
     kept = folder / REJECTS
     if not kept.is_file():
         raise NothingHere(
-            f"the index {folder} keeps no rejected rows, as a running service made it; they were in the answer of its job."
+            f"the index {folder} keeps no rejected rows, as it was made from the products that were served, not from a file."
         )
     with fsspec.open(rejects, "wb") as sink:
         cast("Any", sink).write(kept.read_bytes())

@@ -38,10 +38,9 @@ class Updated:
 
     def to_json(self) -> dict[str, object]:
         """As JSON has it: rejects as row, field, value and what was wanted."""
-        bad = [{"row": e.row, "field": e.field, "value": repr(e.value)[:200], "wanted": e.wanted} for e in self.rejects]
         return {
-            "added": self.added, "replaced": self.replaced, "removed": self.removed, "unknown": list(self.unknown), "rejects": bad,
-            "products": self.products, "version": self.version, "pending": self.pending,
+            "added": self.added, "replaced": self.replaced, "removed": self.removed, "unknown": list(self.unknown),
+            "rejects": [e.to_json() for e in self.rejects], "products": self.products, "version": self.version, "pending": self.pending,
         }  # fmt: skip
 
 

@@ -142,8 +142,7 @@ def write_rejects(rejects: Iterable[BadRow], path: str) -> None:
     """Write rejected rows, a JSON line each: row number from 1, field, value and what was wanted."""
     with fsspec.open(path, "w", encoding="utf-8", errors="backslashreplace") as stream:
         for e in rejects:
-            line = {"row": e.row, "field": e.field, "value": repr(e.value)[:200], "wanted": e.wanted}
-            cast("Any", stream).write(json.dumps(line, ensure_ascii=False) + "\n")
+            cast("Any", stream).write(json.dumps(e.to_json(), ensure_ascii=False) + "\n")
 
 
 def _check_columns(mapping: FieldMap, sample: list[dict[str, Any]]) -> None:

@@ -32,6 +32,10 @@ class Again:
         self._keep_s, self._lock = keep_s, Lock()
         self._held: OrderedDict[Hashable, tuple[float, SearchPage, Outcome, int]] = OrderedDict()
 
+    def __len__(self) -> int:
+        """Answers kept."""
+        return len(self._held)
+
     def keep(self, asked: Hashable, page: SearchPage, outcome: Outcome, row: int, *, time_s: float) -> None:
         """Keep an answer, that of request `row` of a batch; one that a fallback had a part in is not kept."""
         if self._keep_s <= 0 or page.fallbacks:

@@ -60,6 +60,7 @@ class JobOut(BaseModel):
     products: int = Field(description="Of the file; 0 until it is read. Likewise rows and rejected.")
     rows: int
     rejected: int
+    rejects: list[Rejected] = Field(description="The first hundred rejected rows; all are kept with the index.")
     error: str
 
 
