@@ -60,7 +60,9 @@ def test_a_synonym_that_means_another_department_in_this_shop_is_not_searched_fo
         "lamp": [("Home/Lamps", 0.99)], "light": [("Clothing/Hats", 0.5), ("Home/Vases", 0.2)], "lantern": [("Home/Lanterns", 0.9)],
         "trainer": [("Shoes", 0.5), ("Sports", 0.4)], "coach": [("Travel", 0.9)], "lightbulb": [("Tools", 0.1)],
     }  # fmt: skip
+    seen |= {"cord": [("Cords", 0.9)], "cable": [("Cables", 1.0)]}
     pairs = [
+        ("cord", "cable"),
         ("lamp", "light"),
         ("lamp", "lantern"),
         ("lamp", "lightbulb"),
@@ -70,6 +72,7 @@ def test_a_synonym_that_means_another_department_in_this_shop_is_not_searched_fo
     ]
     kept = Synonyms.of_pairs([*pairs, ("table lamp", "light")]).in_sense(lambda phrase: seen.get(phrase, []))
     assert kept.of_phrase[("lamp",)] == ("lantern", "lightbulb", "torch")  # of the same department; hardly known; unknown
+    assert kept.of_phrase[("cord",)] == ("cable",)  # no departments there
     assert kept.of_phrase[("trainer",)] == ("coach",)  # not surely one thing
     assert kept.of_phrase[("torch",)] == ("light",) and kept.of_phrase[("table", "lamp")] == ("light",)
 

@@ -26,6 +26,7 @@ from rialto.find.query.relax import relaxations
 from rialto.find.query.sources import Sources
 from rialto.find.query.speller import Speller
 from rialto.find.query.synonyms import Synonyms
+from rialto.find.query.types import Types
 from rialto.find.query.understood import Understood
 from rialto.find.records import Rewrite
 from rialto.find.terms import fold
@@ -90,8 +91,9 @@ class Reader:
         right = [w.write(one_writing(q))[0] for q in good]
         speller = train_speller(sources.queries, sources.catalogue, sources.background, seen, good=right, never=sources.never)
         general, typing = Synonyms.general(), parts.typing if parts else None
-        fitting = general.in_sense(typing.predict) if typing else general
-        return cls(speller, w, fitting.with_first(sources.synonyms), parts or Parts())
+        if isinstance(typing, Types) and typing.classes.source == "category":  # nouns guessed from titles have no departments
+            general = general.in_sense(typing.predict)
+        return cls(speller, w, general.with_first(sources.synonyms), parts or Parts())
 
     def read(self, asked: str, *, undo: Collection[str] = (), price_bounds: bool = True) -> Understood:
         """Read a query.

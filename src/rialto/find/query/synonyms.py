@@ -72,7 +72,8 @@ class Synonyms:
         is told of "tennis shoes" where only rackets and shoes are sold is no reason to forget sneakers.
 
         Args:
-            types: Types of a phrase with their probabilities, best first; "/" parts a path.
+            types: Types of a phrase with their probabilities, best first: paths of categories, "/" behind the department. A pair is
+                kept whose first phrase is of a type without a path: next to it all others are elsewhere, and mostly mean the same.
 
         Example:
             >>> shop = {"lamp": [("Home/Lamps", 0.9)], "light": [("Clothing/Hats", 0.4), ("Home/Lamps", 0.1)], "lantern": []}
@@ -112,8 +113,8 @@ class Synonyms:
 def _elsewhere(first: Sequence[tuple[str, float]], other: Sequence[tuple[str, float]]) -> bool:
     if not first or not other or first[0][1] < _SURE or other[0][1] < _KNOWN:
         return False
-    department = first[0][0].split("/")[0]
-    return sum(p for path, p in other if path.split("/")[0] == department) < _SAME
+    department, _, below = first[0][0].partition("/")
+    return bool(below) and sum(p for path, p in other if path.split("/")[0] == department) < _SAME
 
 
 def _entries(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
