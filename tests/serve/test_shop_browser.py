@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = [pytest.mark.xdist_group("serve"), pytest.mark.server]
 
@@ -106,6 +106,26 @@ def test_categories_are_walked_down_and_up(page: Page) -> None:
     page.wait_for_url("**/shop/category/Home/**sort=price_up")
     page.get_by_role("navigation", name="Category", exact=True).get_by_role("link", name="Home").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Home")
+
+
+def test_what_is_chosen_before_the_script_has_come_is_asked_for_when_it_comes(page: Page, width: int) -> None:
+    held: list[Route] = []
+    page.route("**/static/shop.js*", lambda route: held.append(route))
+    page.goto("/shop?q=lamp", wait_until="commit")
+    page.locator("#sort").select_option("price_up")
+    open_filters(page, width)
+    page.get_by_label("In stock only").check()
+    expect(page.locator("html.scripted")).to_have_count(0)
+    held[0].continue_()
+    page.wait_for_url("**in_stock=1**sort=price_up")
+    expect(page.get_by_label("In stock only")).to_be_checked()
+    expect(page.locator("#sort")).to_have_value("price_up")
+    page.go_back()
+    expect(page.get_by_label("In stock only")).not_to_be_checked()
+    page.unroute("**/static/shop.js*")
+    page.reload()
+    expect(page.locator("html.scripted")).to_have_count(1)
+    assert "sort" not in page.url
 
 
 def test_products_stand_below_the_box_with_picture_and_price_and_typos_are_marked(

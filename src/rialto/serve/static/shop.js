@@ -152,4 +152,8 @@
   }
   document.documentElement.classList.add("scripted");
   watch();
+  // What was ticked or chosen on a slow line, before this script came, is asked for now.
+  const form = document.getElementById("narrow"), sent = form?.cloneNode(true);
+  sent?.reset();
+  if (form && addressOf(form) !== addressOf(sent)) go(addressOf(form), true, document.activeElement?.id);
 })();
