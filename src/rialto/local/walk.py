@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from rialto.ties import best_rows
+
 __all__ = ["best", "best_first", "best_first_plain", "walk", "walk_plain"]
 
 _BINS = 4096
@@ -131,10 +133,8 @@ def best_first(ids: NDArray[np.int64], scores: NDArray[np.float64], limit: int) 
     if len(scores) > limit:
         kept = np.flatnonzero(scores >= np.partition(scores, len(scores) - limit)[len(scores) - limit])
         ids, scores = ids[kept], scores[kept]
-    order = np.argsort(scores)[::-1]  # quicker than a stable sort by two keys; what ties is put in order afterwards
-    ids, scores = ids[order], scores[order]
-    _settle(ids, scores)
-    return ids[:limit], scores[:limit]
+    rows = best_rows(ids, scores)[:limit]
+    return ids[rows], scores[rows]
 
 
 def best(ids: NDArray[np.int64], scores: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
@@ -157,24 +157,3 @@ def best_first_plain(
     """`best_first` by a sort of everything, for its test."""
     order = np.lexsort((ids, -scores))[:limit]
     return ids[order], scores[order]
-
-
-@njit(cache=True, nogil=True)
-def _settle(ids: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
-    """Sort the ids of each run of equal scores, in place: by insertion, over gaps first where a run is long (Shell's sort)."""
-    start = 0
-    for at in range(1, len(ids) + 1):
-        if at < len(ids) and scores[at] == scores[start]:
-            continue
-        gap = 1
-        while 9 * gap < at - start:
-            gap = 3 * gap + 1
-        while gap > 0:
-            for i in range(start + gap, at):
-                number, j = ids[i], i
-                while j >= start + gap and ids[j - gap] > number:
-                    ids[j] = ids[j - gap]
-                    j -= gap
-                ids[j] = number
-            gap //= 3
-        start = at

@@ -13,8 +13,9 @@ from rialto.records import Candidates, Context, Requests
 from rialto.spine.features import Features
 from rialto.spine.params import Param
 from rialto.threads import spread
+from rialto.ties import best_rows
 
-__all__ = ["BEHIND", "Phase", "behind", "best", "best_plain", "previous_score", "settle", "sink"]
+__all__ = ["BEHIND", "Phase", "behind", "best", "best_plain", "previous_score", "sink"]
 
 _SORTED = 64  # rows of a request, in the mean, from which on a sort is quicker than a heap
 
@@ -129,37 +130,9 @@ def _each_best(
     """The best rows of requests with many rows, one by one."""
     parts, ends = list[NDArray[np.int64]](), [0]
     for low, high, most in zip(offsets.tolist(), offsets[1:].tolist(), keep.tolist()):
-        parts.append(low + _one_best(ids[low:high], scores[low:high], most))
+        parts.append(low + best_rows(ids[low:high], scores[low:high])[:most])
         ends.append(ends[-1] + len(parts[-1]))
     return np.concatenate(parts), np.array(ends, dtype=np.int64)
-
-
-def _one_best(ids: NDArray[np.int64], scores: NDArray[np.float64], keep: int) -> NDArray[np.int64]:
-    """The best rows of one request: numpy sorts numbers in vector instructions, ties are put in order afterwards."""
-    rows = np.argsort(scores)[::-1]
-    settle(rows, ids, scores)
-    return rows[:keep]
-
-
-@nb.njit(cache=True, nogil=True)
-def settle(rows: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
-    """Put the rows of each run of equal scores in the order of their ids, in place: insertion, over gaps first (Shell's sort)."""
-    start = 0
-    for at in range(1, len(rows) + 1):
-        if at < len(rows) and scores[rows[at]] == scores[rows[start]]:
-            continue
-        gap = 1
-        while 9 * gap < at - start:
-            gap = 3 * gap + 1
-        while gap > 0:
-            for i in range(start + gap, at):
-                row, j = rows[i], i
-                while j >= start + gap and ids[rows[j - gap]] > ids[row]:
-                    rows[j] = rows[j - gap]
-                    j -= gap
-                rows[j] = row
-            gap //= 3
-        start = at
 
 
 def _best(
