@@ -138,11 +138,11 @@ def _window(orders: int, shape: str, k: int, rounds: int) -> list[Metric]:
         return lambda: sum(call() for _ in range(again)) / again
 
     exact = many(lambda: match(*pairs).total)
-    near = many(lambda: match(*pairs, within=WITHIN, reach=64).total)
+    near = many(lambda: match(*pairs, within=WITHIN).total)
     greedy = many(lambda: float(len(first_come(*pairs))))
     ((by_exact, exact_spread), (by_near, near_spread), (by_greedy, _)), (least, paid, _) = in_turns([exact, near, greedy], rounds)
     rate = [1e3 * orders * again / ms for ms in (by_exact, by_near, by_greedy)]
-    proved = match(*pairs, within=WITHIN, reach=64).gap / least
+    proved = match(*pairs, within=WITHIN).gap / least
     return [
         Metric(f"assign_exact_{name}", rate[0], "orders/s", exact_spread, "greedy", rate[2], rate[0] / rate[2]),
         Metric(f"assign_near_{name}", rate[1], "orders/s", near_spread, "exact", rate[0], rate[1] / rate[0]),
@@ -157,7 +157,7 @@ def _side_by_side(orders: int, rounds: int) -> list[Metric]:
     pair = [plane(orders, orders * 3 // 2, 8, 6_000.0, seed) for seed in (1, 2)]
 
     def near(pairs: Pairs) -> float:
-        return match(*pairs, within=WITHIN, reach=64).total
+        return match(*pairs, within=WITHIN).total
 
     with ThreadPoolExecutor(2) as pool:
         ((both, spread), (single, _)), _ = in_turns([lambda: sum(pool.map(near, pair)), lambda: sum(map(near, pair))], rounds)

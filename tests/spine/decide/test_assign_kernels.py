@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rialto.spine.decide.assign import plain
+from rialto.spine.decide.assign.asks import ask, auction
 from rialto.spine.decide.assign.bids import State, bid, dual, total
 from rialto.spine.decide.assign.dense import grid, picked, tabled
 from rialto.spine.decide.assign.graph import bidders, slots, worth
 from rialto.spine.decide.assign.greedy import propose
 from rialto.spine.decide.assign.mend import choose, sell
-from rialto.spine.decide.assign.paths import ANY, search, solve
-from rialto.spine.decide.assign.rows import Graph, build
+from rialto.spine.decide.assign.paths import ANY, search
+from rialto.spine.decide.assign.rows import Graph, build, by_good
 
 
 class Pairs(NamedTuple):
@@ -43,10 +44,6 @@ def pairs(draw: st.DrawFn) -> Pairs:
 def graph_of(p: Pairs) -> Graph:
     slot, names = slots(p.ids, p.use)
     return build(p.request, slot, p.ids, p.cost, p.wait, p.use, len(names))
-
-
-def empty(g: Graph) -> State:
-    return State(np.zeros(g.goods), np.full(g.goods, -1, dtype=np.int64), np.full(len(g.wait), -1, dtype=np.int64))
 
 
 def fits(g: Graph, state: State) -> bool:
@@ -82,7 +79,8 @@ def test_components_short_of_drivers_are_those_that_scipy_finds(p: Pairs, least:
 def test_the_graph_is_what_one_sort_gives(p: Pairs) -> None:
     slot, names = slots(p.ids, p.use)
     asked = (p.request, slot, p.ids, p.cost, p.wait, p.use, len(names))
-    for kernel, numpy in zip(build(*asked), plain.build_plain(*asked)):
+    g, slow = build(*asked), plain.build_plain(*asked)
+    for kernel, numpy in (*zip(g, slow), *zip(by_good(g), plain.by_good_plain(slow))):
         assert np.array_equal(kernel, numpy)
 
 
@@ -99,8 +97,8 @@ def test_searches_find_the_least_and_their_prices_prove_it(p: Pairs) -> None:
     g = graph_of(p)
     least = plain.least_plain(p.request, p.ids, p.cost, p.wait)
     for bids in (0, 3 * len(p.wait)):
-        state, cut = solve(g, bids, 0.0, g.goods)
-        assert cut == 0
+        state = State.fresh(g)
+        assert search(g, state, bid(g, state, bids, 0.0), ANY)
         assert fits(g, state)
         assert np.isclose(total(g, state.edge), least)
         assert np.isclose(dual(g, state.v), least)
@@ -112,7 +110,7 @@ def test_searches_find_the_least_and_their_prices_prove_it(p: Pairs) -> None:
 @given(pairs(), st.sampled_from([0.0, 0.01, 1.0]), st.sampled_from([0, 1, 3, 150]))
 def test_bids_are_those_of_the_plain_loop_whatever_their_number(p: Pairs, step: float, each: int) -> None:
     g = graph_of(p)
-    state, slow = empty(g), empty(g)
+    state, slow = State.fresh(g), State.fresh(g)
     left, also = bid(g, state, each * len(g.wait), step), bid.py_func(g, slow, each * len(g.wait), step)
     assert left.tolist() == also.tolist()
     assert all(np.array_equal(a, b) for a, b in zip(state, slow))
@@ -122,7 +120,8 @@ def test_bids_are_those_of_the_plain_loop_whatever_their_number(p: Pairs, step: 
 @settings(deadline=None)
 @given(pairs(), st.sampled_from([0.0, 0.01, 1.0]))
 def test_who_is_done_bidding_is_a_step_from_its_best_at_most(p: Pairs, step: float) -> None:
-    g, state = graph_of(p), empty(graph_of(p))
+    g = graph_of(p)
+    state = State.fresh(g)
     left = bid(g, state, 3 * len(g.wait), step)
     for i in np.setdiff1d(np.arange(len(g.wait)), left):
         row = slice(g.start[i], g.start[i + 1])
@@ -132,15 +131,28 @@ def test_who_is_done_bidding_is_a_step_from_its_best_at_most(p: Pairs, step: flo
 
 
 @settings(deadline=None)
-@given(pairs(), st.sampled_from([0.0, 0.5]), st.integers(1, 4))
-def test_cut_searches_still_fit_and_any_prices_bound_the_least(p: Pairs, step: float, reach: int) -> None:
+@given(pairs(), st.sampled_from([0.01, 1.0]), st.sampled_from([0, 2, 200]))
+def test_asks_are_those_of_the_plain_loop_whatever_their_number(p: Pairs, step: float, each: int) -> None:
     g = graph_of(p)
-    state, _ = solve(g, len(p.wait), step, reach)
-    least = plain.least_plain(p.request, p.ids, p.cost, p.wait)
+    state, slow = State.fresh(g), State.fresh(g)
+    for one in (state, slow):
+        bid(g, one, 200 * len(g.wait), 9.0 * step)
+        one.holder[:], one.edge[:] = -1, -1
+        bid(g, one, 200 * len(g.wait), step)
+    ask(g, state, by_good(g), each * len(g.wait), step)
+    ask.py_func(g, slow, plain.by_good_plain(g), each * len(g.wait), step)
+    assert all(np.array_equal(a, b) for a, b in zip(state, slow))
+
+
+@settings(deadline=None)
+@given(pairs(), st.sampled_from([0.001, 0.1, 5.0]))
+def test_an_auction_ends_a_step_a_holder_above_the_least_at_most_and_any_prices_bound_it(p: Pairs, step: float) -> None:
+    g = graph_of(p)
+    state, least = auction(g, by_good(g), step), plain.least_plain(p.request, p.ids, p.cost, p.wait)
     assert fits(g, state)
     assert (state.v <= 0.0).all()
     assert dual(g, state.v) <= least + 1e-9
-    assert total(g, state.edge) >= least - 1e-9
+    assert least - 1e-9 <= total(g, state.edge) <= least + step * int((state.edge >= 0).sum()) + 1e-9
 
 
 @settings(deadline=None)
@@ -167,9 +179,8 @@ def test_prices_that_are_nearly_right_are_mended_to_the_least_total(p: Pairs, st
     g = graph_of(p)
     state = State.fresh(g)
     bid(g, state, 150 * len(g.wait), step)
-    left = choose(g, state)
-    assert search(g, state, left, g.goods, ANY) == (0, True)
-    sell(g, state)
+    assert search(g, state, choose(g, state), ANY)
+    sell(g, state, by_good(g))
     assert fits(g, state)
     slack = 1e-9 * max(1.0, float(np.abs(p.cost).sum()))
     assert abs(total(g, state.edge) - plain.least_plain(p.request, p.ids, p.cost, p.wait)) <= slack

@@ -12,16 +12,13 @@ from rialto.spine.decide import Decider, chosen
 from rialto.spine.decide.assign.solve import Matching, cheapest, first_come, match
 from rialto.spine.params import Param
 
-__all__ = ["EXACT_UP_TO", "REACH", "WITHIN", "Matching", "assign", "cheapest", "first_come", "match", "nearest_first"]
+__all__ = ["EXACT_UP_TO", "WITHIN", "Matching", "assign", "cheapest", "first_come", "match", "nearest_first"]
 
 EXACT_UP_TO = Param(
     "match.assign.exact_up_to", 20_000, low=0, high=1e9, unit="orders", doc="Orders in a window up to which it is solved exactly."
 )
 WITHIN = Param(
     "match.assign.within", 0.02, low=1e-4, high=1.0, unit="share", doc="How far above the least total a larger window's may be."
-)
-REACH = Param(
-    "match.assign.reach", 64, low=1, high=1e9, unit="drivers", doc="Drivers that a search looks at, at most, in larger windows."
 )
 
 
@@ -30,7 +27,7 @@ def assign(unmatched: Param) -> Decider:
 
     The score of a pair is minus its cost; a pair of score -inf is forbidden. The answer does not depend on the order of requests
     or candidates: both are put in the order of their ids first. Propensities are 1: the policy is not random. Windows of more than
-    `EXACT_UP_TO` requests are solved within `WITHIN` of the least, the few searches that it takes cut at `REACH`.
+    `EXACT_UP_TO` requests are solved within `WITHIN` of the least.
 
     Args:
         unmatched: Param, the cost of leaving one request waiting, in the unit of the score.
@@ -40,8 +37,7 @@ def assign(unmatched: Param) -> Decider:
         cost = -c.column("score")
         if len(requests) <= EXACT_UP_TO.one(requests):
             return cheapest(owner, c.ids, cost, waits, requests.ids)
-        within, reach = float(WITHIN.one(requests)), int(REACH.one(requests))
-        return match(owner, c.ids, cost, waits, requests.ids, within=within, reach=reach).rows
+        return match(owner, c.ids, cost, waits, requests.ids, within=float(WITHIN.one(requests))).rows
 
     return _decider("assign", unmatched, choose)
 

@@ -1,4 +1,4 @@
-"""Bids that settle the easy ones, all of them where a small step is allowed, and the dual that bounds every matching.
+"""Bids that settle the easy ones, or all of them nearly right by a small step, and the dual that bounds every matching.
 
 Each good has a price `-v`, never below zero; an edge costs its bidder `cost - v`. A good once taken stays taken and its price never
 falls, so a good nobody took is free of charge: with every bidder on its cheapest edge, that is the proof of optimality.
@@ -14,10 +14,6 @@ from numba import njit
 from rialto.spine.decide.assign.rows import Floats, Graph, Ints
 
 __all__ = ["State", "bid", "dual", "total"]
-
-
-_PATIENCE, _DOUBLED, _HOLD = 3, 4, 48
-"""Bids a bidder after which the step doubles, and again; how often, before it stays for so many bids a bidder."""
 
 
 class State(NamedTuple):
@@ -40,11 +36,11 @@ def bid(graph: Graph, state: State, most: int, step: float) -> Ints:
 
     Args:
         graph: Who may take what.
-        state: Nobody holds anything and nothing has a price.
+        state: Nobody holds anything; goods may have prices.
         most: Bids before those who have nothing yet remain.
         step: What a bid raises a price by on top of that. At 0 each bidder holds its cheapest or remains. Above 0, a bidder holds what
-            is dearer than its cheapest by one step at most: all of them together by a step for each that holds something. It doubles
-            where bids come to no end, which is where bidders are as many as goods; who has settled by then keeps to the smaller step.
+            is dearer than its cheapest by one step at most: from prices of nothing, all of them together cost more than the least by a
+            step for each that holds something, at most.
 
     Source:
         Bertsekas (1988), "The auction algorithm: a distributed relaxation method for the assignment problem", Annals of Operations
@@ -53,7 +49,7 @@ def bid(graph: Graph, state: State, most: int, step: float) -> Ints:
     """
     start, good, cost, wait = graph.start, graph.good, graph.cost, graph.wait
     v, holder, edge = state
-    left, many, doubled, due = np.empty(wait.size, np.int64), 0, 0, most - _PATIENCE * wait.size
+    left, many = np.empty(wait.size, np.int64), 0
     for first in range(wait.size):
         i = first
         while i >= 0:
@@ -71,9 +67,6 @@ def bid(graph: Graph, state: State, most: int, step: float) -> Ints:
                 break  # it waits, for good: prices only rise
             was, rise = holder[good[at]], second - best + step
             most -= 1
-            if most < due:  # a place is disputed: larger steps, so that it ends
-                step, doubled = 2.0 * step, doubled + 1
-                due -= (_HOLD if doubled == _DOUBLED else _PATIENCE) * wait.size
             if most < 0 or (was >= 0 and rise <= 0.0):
                 left[many] = i
                 many += 1

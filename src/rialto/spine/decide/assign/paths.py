@@ -1,4 +1,4 @@
-"""Shortest augmenting paths for those whom bids leave over: exact, or cut short where a search has looked far enough."""
+"""Shortest augmenting paths for those whom bids leave over."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from rialto.spine.decide.assign.bids import State, bid
+from rialto.spine.decide.assign.bids import State
 from rialto.spine.decide.assign.rows import Floats, Graph, Ints
 
-__all__ = ["ANY", "Search", "nearest", "push", "search", "solve"]
+__all__ = ["ANY", "Search", "nearest", "push", "search"]
 
 ANY = 1 << 62
 """As many goods as there may be."""
@@ -29,55 +29,37 @@ class Search(NamedTuple):
     settled: Ints
 
 
-def solve(graph: Graph, bids: int, step: float, reach: int) -> tuple[State, int]:
-    """Match bidders to goods at least total cost: the state, and how many searches were cut short.
-
-    Args:
-        graph: Who may take what.
-        bids: Most bids before searching begins.
-        step: As in `bid`; the answer is exact at 0 only.
-        reach: Goods after which a search makes do with the best it has seen; the answer is exact where no search got so far.
-    """
-    state = State.fresh(graph)
-    left = bid(graph, state, bids, step)
-    return state, search(graph, state, left, reach, ANY)[0] if len(left) else 0
-
-
 @njit(cache=True, nogil=True)
-def search(graph: Graph, state: State, left: Ints, reach: int, most: int) -> tuple[int, bool]:
-    """Find each of the bidders `left` its place, one after the other: how many searches were cut short, and whether all were made.
+def search(graph: Graph, state: State, left: Ints, most: int) -> bool:
+    """Find each of the bidders `left` its place, one after the other, by a search each: whether all were made.
 
     None is begun once the searches before it have looked at `most` goods.
     """
     goods, room = graph.goods, graph.cost.size + 1
     by_good = np.empty(goods), np.full(goods, -1, np.int64), np.empty(goods, np.int64), np.empty(goods, np.int64)
     space = Search(*by_good, np.empty(room), np.empty(room, np.int32), np.empty(goods, np.int64))
-    cut = looked = 0
+    looked = 0
     for turn in range(left.size):
         if looked >= most:
-            return cut, False
-        short, far = _augment(graph, state, space, left[turn], 2 * turn, reach)
-        cut, looked = cut + short, looked + far
-    return cut, True
+            return False
+        looked += _augment(graph, state, space, left[turn], 2 * turn)
+    return True
 
 
 @njit(cache=True, nogil=True)
-def _augment(graph: Graph, state: State, search: Search, bidder: int, mark: int, reach: int) -> tuple[int, int]:
+def _augment(graph: Graph, state: State, search: Search, bidder: int, mark: int) -> int:
     """Give `bidder` its place by the shortest alternating path to a free good or to a bidder that had better wait.
 
-    1 where cut short, and how many goods it looked at.
+    How many goods it looked at.
     """
     v, holder, edge = state
     best, end, waiter = graph.wait[bidder], -1, bidder  # `end`: the free good the path ends at; -1 = `waiter` waits
-    size, settled, top = 0, 0, np.inf
+    size = settled = 0
     i, base = bidder, 0.0
     while True:
         size, best, end = _look(graph, state, search, i, base, best, end, mark, size)
         j, size = nearest(search, size, best, mark)
         if j < 0:
-            break
-        if settled >= reach:
-            top = search.dist[j]
             break
         search.mark[j], search.settled[settled] = mark + 1, j
         settled += 1
@@ -86,10 +68,10 @@ def _augment(graph: Graph, state: State, search: Search, bidder: int, mark: int,
         if base + graph.wait[i] < best:
             best, end, waiter = base + graph.wait[i], -1, i
     for s in range(settled):
-        v[search.settled[s]] += min(search.dist[search.settled[s]] - min(best, top), 0.0)
+        v[search.settled[s]] += min(search.dist[search.settled[s]] - best, 0.0)
     if end < 0:
         if waiter == bidder:
-            return int(top < np.inf), settled
+            return settled
         end = int(graph.good[edge[waiter]])
         edge[waiter] = -1
     while True:
@@ -97,7 +79,7 @@ def _augment(graph: Graph, state: State, search: Search, bidder: int, mark: int,
         last = edge[i]
         edge[i], holder[end] = search.edge[end], i
         if i == bidder:
-            return int(top < np.inf), settled
+            return settled
         end = int(graph.good[last])
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rialto.threads import spread
 
-__all__ = ["Bools", "Floats", "Graph", "Ints", "build"]
+__all__ = ["Bools", "Floats", "Goods", "Graph", "Ints", "build", "by_good"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -42,6 +42,20 @@ class Graph(NamedTuple):
     goods: int
 
 
+class Goods(NamedTuple):
+    """The same edges by good in compressed sparse rows, each row by bidder.
+
+    Args:
+        start: Good j is in rows `start[j]:start[j+1]`, shape (goods + 1,).
+        bidder: Who may take it, shape (edges,).
+        edge: By which edge of the graph, shape (edges,).
+    """
+
+    start: Ints
+    bidder: Ints
+    edge: Ints
+
+
 def build(bidder: Ints, good: NDArray[np.int32], name: Ints, cost: Floats, wait: Floats, use: Bools, goods: int) -> Graph:
     """The graph of the pairs in use: `bidder`, `good`, the good's `name` (which breaks ties) and `cost`, shape (pairs,) each.
 
@@ -58,6 +72,22 @@ def build(bidder: Ints, good: NDArray[np.int32], name: Ints, cost: Floats, wait:
 
     spread(part, len(wait), grain=_GRAIN)
     return Graph(start, taken, paid, wait, source, goods)
+
+
+@njit(cache=True, nogil=True)
+def by_good(graph: Graph) -> Goods:
+    """The graph's edges by good."""
+    start = np.zeros(graph.goods + 1, np.int64)
+    for e in range(graph.good.size):
+        start[graph.good[e] + 1] += 1
+    start = np.cumsum(start)
+    at, bidder, edge = start.copy(), np.empty(graph.good.size, np.int64), np.empty(graph.good.size, np.int64)
+    for i in range(graph.wait.size):
+        for e in range(graph.start[i], graph.start[i + 1]):
+            q = at[graph.good[e]]
+            at[graph.good[e]] = q + 1
+            bidder[q], edge[q] = i, e
+    return Goods(start, bidder, edge)
 
 
 @njit(cache=True, nogil=True)

@@ -8,27 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rialto.errors import BadInput
+from rialto.spine.decide.assign.asks import auction
 from rialto.spine.decide.assign.bids import State, bid, dual, total
 from rialto.spine.decide.assign.dense import crowded, tabled
 from rialto.spine.decide.assign.graph import bidders, slots, worth
 from rialto.spine.decide.assign.greedy import propose
 from rialto.spine.decide.assign.mend import choose, sell
-from rialto.spine.decide.assign.paths import ANY, search, solve
-from rialto.spine.decide.assign.rows import Bools, Floats, Graph, Ints, build
+from rialto.spine.decide.assign.paths import ANY, search
+from rialto.spine.decide.assign.rows import Bools, Floats, Graph, Ints, build, by_good
 
 __all__ = ["Matching", "cheapest", "first_come", "match"]
 
-_BIDS = 3
-"""Bids a bidder before searches begin, where the answer is to be exact: more help little where a place is disputed."""
-
-_STEPS = 150
-"""Bids a bidder before searches begin, where each raises the price by a step: no window should need so many."""
+_BIDS, _STEPPED = 3, 10
+"""Bids a bidder, exact or by steps, before searches or asks begin: more help little where a place is disputed."""
 
 _MOST = 1e12
 """Greatest cost: beyond, a double tells apart no two costs that differ by less than 1e-4, and the least total is anybody's guess."""
 
-_LOOKS, _MEND = 2, 0.04
-"""Goods a bidder that exact searches may look at before they begin anew from prices that bids make, by steps of so much of a usual cost."""
+_LOOKS, _STEP = 2, 0.002
+"""Goods a bidder that exact searches may look at before they begin anew from an auction's prices; its last step, of a usual cost."""
 
 _DISPUTED = 16
 """Where bids leave more than one in so many, it pays to see in which components drivers are the fewer."""
@@ -43,8 +41,7 @@ class Matching:
 
     Args:
         rows: Rows of the chosen pairs, rising, shape (chosen,).
-        solver: `exact`; `dense`, as exact, on a full table; `bids`, where they went by steps; `reach`, where searches were cut short;
-            `greedy`, where that was better still.
+        solver: `exact`; `dense`, as exact, on a full table; `bids`, where they went by steps; `greedy`, where that was better still.
         total: Its cost, that of the requests left waiting included.
         gap: How much dearer than the least it is at most, in the unit of the cost, by its own dual: some 1e-12 of the total where it is
             exact; 0 on a full table.
@@ -73,7 +70,7 @@ def cheapest(owner: Ints, ids: Ints, cost: Floats, unmatched: Floats, request_id
         BadInput: shapes differ, an owner is no request, a cost is NaN or below -1e12, or waiting costs more than 1e12 either way.
 
     Cost:
-        About 1 us a request where drivers abound or lack; some ten to twenty times that where a large city has just as many of both.
+        About 1 us a request where drivers abound or lack; ten to thirty times that where a large city has just as many of both.
 
         Who solves what, by shape: a window with a quarter of all pairs or more goes to a full table (measured in `dense`), unless it is
         so small that nothing matters. Else bids by the requests settle nearly all where drivers abound, and searches the few others.
@@ -81,8 +78,8 @@ def cheapest(owner: Ints, ids: Ints, cost: Floats, unmatched: Floats, request_id
         drivers than requests, the drivers bid (20,000 requests, 10,000 drivers, 20 nearest: 80 ms all told, against 2,200 ms to search
         alone with the requests bidding); else the requests do. Components need no other solver: a search never leaves its own, so small
         ones cost what they are. Where searches have to look at more than two goods a bidder, which is where there are about as many of
-        both, they begin anew from prices that bids by steps have made nearly right (`mend`): 20,000 requests and drivers, 20 nearest, take
-        390 ms so, and 1,630 without.
+        both, they begin anew from prices that bids and asks have made nearly right (`auction`, `mend`): 20,000 requests and drivers, 16
+        or 20 nearest, take 220 to 700 ms so, and 300 to 3,600 from the prices of bids alone.
 
     Source:
         Jonker, Volgenant (1987), "A shortest augmenting path algorithm for dense and sparse linear assignment problems",
@@ -105,24 +102,20 @@ def match(
     request_ids: NDArray[np.uint64],
     *,
     within: float = 0.0,
-    reach: int | None = None,
 ) -> Matching:
     """`cheapest`, with its worth; or near the least, sooner.
 
     Args:
         owner, ids, cost, unmatched, request_ids: as `cheapest`.
         within: How much dearer than the least the matching may be, as a share of what all requests would cost if each had its cheapest
-            pair (in absolute value, where costs are below zero), 0 or more. Where drivers are plenty or scarce it keeps to that: 0.02
-            comes out some 0.0001 dearer. Where a city has just as many drivers as orders, it may miss it, so as to end soon: 0.006 to
-            0.02 dearer by 8 or 20 nearest, where waiting costs as much as a drive of 6 km. `gap` tells what it is at most.
-        reach: Drivers (or requests, where drivers bid) that a search looks at, at most; None = all. Hardly a window needs searches once
-            `within` is above 0.
+            pair (in absolute value, where costs are below zero), 0 or more: 0.02 comes out some 0.0001 to 0.001 dearer, drivers plenty,
+            scarce or just as many as orders. `gap` tells what it is at most.
 
     Returns:
-        The matching; with `within` or `reach`, it never costs more than the greedy one.
+        The matching; with `within`, it never costs more than the greedy one.
 
     Raises:
-        BadInput: as `cheapest`, or `within` is below 0, or `reach` below 1.
+        BadInput: as `cheapest`, or `within` is below 0.
 
     Source:
         Bertsekas (1988), "The auction algorithm", for `within`.
@@ -133,33 +126,32 @@ def match(
         >>> m.rows.tolist(), m.solver, m.total, m.gap
         ([1, 2], 'exact', 50.0, 0.0)
     """
-    if not 0.0 <= within < np.inf or (reach is not None and reach < 1):
-        raise BadInput(f"within is {within} and reach {reach}; wanted a share from 0 up, and a number from 1 up or None.")
+    if not 0.0 <= within < np.inf:
+        raise BadInput(f"within is {within}; wanted a share from 0 up.")
     window = _Window.of(owner, ids, cost, unmatched, request_ids)
     if crowded(int(np.count_nonzero(window.use)), len(unmatched), len(window.names), exact=not within):
         rows, paid = tabled(window.request, window.slot, window.rank, window.cost, window.wait, window.use)
         return Matching(rows, "dense", paid, 0.0)
-    exact, abound = not within and reach is None, len(window.names) >= len(unmatched)
-    whole = window.asking() if abound or not exact else None
-    if whole is not None and exact and (found := _easy(whole)) is not None:
+    abound = len(window.names) >= len(unmatched)
+    whole = window.asking() if abound or within else None
+    if whole is not None and not within and (found := _easy(whole)) is not None:
         paid = total(whole, found.edge)
         return Matching(_rows(whole, found.edge), "exact", paid, max(paid - dual(whole, found.v), 0.0))
     turned = bidders(window.request, window.slot, window.use, len(unmatched), len(window.names), _LEAST)
     split = bool(turned.any())
-    step = within * _usual(whole) if whole is not None and within else 0.0
-    rows, paid, least, cut = _solved(window.asking(~turned) if split else whole or window.asking(), step, reach)
+    step = within * _usual(whole) if whole is not None else 0.0
+    rows, paid, least = _solved(window.asking(~turned) if split else whole or window.asking(), step)
     if split:
-        found, saved, least_, cut_ = _solved(window.offering(turned), step, reach)
+        found, saved, least_ = _solved(window.offering(turned), step)
         waits = float(window.wait[turned].sum())  # drivers bid to spare a request its wait
-        rows, paid, least, cut = np.concatenate([rows, found]), paid + waits + saved, least + waits + least_, cut + cut_
-    if step or cut:
+        rows, paid, least = np.concatenate([rows, found]), paid + waits + saved, least + waits + least_
+    if step:
         whole = whole or window.asking()
         edge = propose(whole)
         plain = total(whole, edge)
         if plain < paid:
             return Matching(_rows(whole, edge), "greedy", plain, max(plain - least, 0.0))
-    solver = "reach" if cut else "bids" if step else "exact"
-    return Matching(np.sort(rows), solver, paid, max(paid - least, 0.0))
+    return Matching(np.sort(rows), "bids" if step else "exact", paid, max(paid - least, 0.0))
 
 
 def first_come(owner: Ints, ids: Ints, cost: Floats, unmatched: Floats, request_ids: NDArray[np.uint64]) -> Ints:
@@ -228,12 +220,12 @@ def _easy(graph: Graph) -> State | None:
 
 def _searched(graph: Graph, state: State, left: Ints) -> State:
     """The exact state where bids left `left`: by searches, or where they have to look too far, from prices that are nearly right."""
-    if not len(left) or search(graph, state, left, graph.goods, _LOOKS * len(graph.wait))[1]:
+    if not len(left) or search(graph, state, left, _LOOKS * len(graph.wait)):
         return state
-    state = State.fresh(graph)
-    bid(graph, state, _STEPS * len(graph.wait), _MEND * _usual(graph))
-    search(graph, state, choose(graph, state), graph.goods, ANY)
-    sell(graph, state)
+    by = by_good(graph)
+    state = auction(graph, by, _STEP * _usual(graph))
+    search(graph, state, choose(graph, state), ANY)
+    sell(graph, state, by)
     return state
 
 
@@ -243,15 +235,15 @@ def _usual(graph: Graph) -> float:
     return float(np.abs(graph.cost[first]).mean()) if len(first) else 0.0
 
 
-def _solved(graph: Graph, step: float, reach: int | None) -> tuple[Ints, float, float, int]:
-    """Chosen rows, their cost, the least that any can cost, and how many searches were cut short."""
-    if not step and reach is None:
-        state, cut = State.fresh(graph), 0
-        state = _searched(graph, state, bid(graph, state, _BIDS * len(graph.wait), 0.0))
-    else:
-        bids = (_STEPS if step else _BIDS) * len(graph.wait)
-        state, cut = solve(graph, bids, step, graph.goods if reach is None else reach)
-    return _rows(graph, state.edge), total(graph, state.edge), dual(graph, state.v), cut
+def _solved(graph: Graph, step: float) -> tuple[Ints, float, float]:
+    """Chosen rows, their cost, and the least that any can cost."""
+    state = State.fresh(graph)
+    left = bid(graph, state, (_STEPPED if step else _BIDS) * len(graph.wait), step)
+    if not step:
+        state = _searched(graph, state, left)
+    elif len(left):
+        state = auction(graph, by_good(graph), step)
+    return _rows(graph, state.edge), total(graph, state.edge), dual(graph, state.v)
 
 
 def _rows(graph: Graph, edge: Ints) -> Ints:
