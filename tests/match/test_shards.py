@@ -1,8 +1,8 @@
-"""Shards over one city: a driver is in one log at a time, the border is no wall, and what is cut in two by a crash is put together again."""
+"""Shards over one city: a driver is in one log at a time, with all his orders; borders are no walls; what a crash cut in two is mended."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -240,3 +240,119 @@ def test_what_shards_do_not_take_is_refused(links: list[Here]) -> None:
     with pytest.raises(BadInput, match="known: enrol"):
         links[0].shard.handle(Parcel("nonsense"))
     assert front.window(at_s=1.0).moved == 0, "the front goes on"
+
+
+TWO = How(overrides={"match.stack.most": 2.0})
+
+
+def trip(number: int, from_m: float, to_m: float, at_s: float) -> Orders:
+    """An order from metres east of the middle to metres east."""
+    (lat, lon), (drop_lat, drop_lon) = (PLANE.latlon(np.array([x]), np.zeros(1)) for x in (from_m, to_m))
+    return Orders.of(
+        np.array([number]), lat=lat, lon=lon, placed_s=np.array([at_s]), drop_lat=drop_lat, drop_lon=drop_lon,
+        customer=np.array([number]),
+    )  # fmt: skip
+
+
+def asked(front: Front, at_s: float) -> dict[int, int]:
+    made = front.window(at_s=at_s, how=TWO)
+    return dict(zip(made.order.tolist(), made.driver.tolist()))
+
+
+def says(front: Front, kind: str, order: int, driver: int, at_s: float) -> int:
+    return front.tell([Message(f"{kind}:{order}:{driver}:{at_s}", kind, order, driver)], at_s=at_s)[0]
+
+
+def plan(front: Front, driver: int, at_s: float) -> list[tuple[int, str]]:
+    return [(stop.order, stop.kind) for stop in front.route(driver, at_s=at_s)]
+
+
+def carrying(links: list[Here]) -> Front:
+    """Driver 1, at 4 km west, has accepted order 7, which goes from there to 1 km west."""
+    front = opened(links, {1: -4000.0})
+    front.place(trip(7, -3900.0, -1000.0, 1.0), at_s=1.0, key="a")
+    assert asked(front, 2.0) == {7: 1}
+    assert says(front, "accepted", 7, 1, 3.0) == 0
+    return front
+
+
+def test_a_driver_takes_a_second_order_of_his_shard_on_the_way(links: list[Here]) -> None:
+    front = carrying(links)
+    front.place(trip(8, -3800.0, -1100.0, 4.0), at_s=4.0, key="b")
+    assert asked(front, 5.0) == {8: 1}
+    assert says(front, "accepted", 8, 1, 6.0) == 0
+    assert plan(front, 1, 7.0) == [(7, "pickup"), (8, "pickup"), (8, "dropoff"), (7, "dropoff")]
+    front.place(trip(9, -3700.0, -1200.0, 8.0), at_s=8.0, key="c")
+    assert asked(front, 9.0) == {}, "he has two"
+    alone(links)
+
+
+def test_a_neighbours_order_is_no_second_one_until_his_plan_is_done(links: list[Here]) -> None:
+    front = carrying(links)
+    assert says(front, "picked_up", 7, 1, 100.0) == 0
+    front.pings(pings({1: -200.0}, 101.0), now_s=101.0)
+    front.place(trip(8, 100.0, 3000.0, 102.0), at_s=102.0, key="b")  # 300 m ahead of him, across the border
+    assert [asked(front, at_s) for at_s in (103.0, 105.0, 107.0)] == [{}, {}, {}]
+    assert front.owner == {1: 0} and plan(front, 1, 108.0) == [(7, "dropoff")]
+    alone(links)
+    assert says(front, "delivered", 7, 1, 109.0) == 0
+    front.pings(pings({1: -200.0}, 109.5), now_s=109.5)
+    assert (asked(front, 110.0), asked(front, 112.0)) == ({}, {8: 1})  # one window in which he changes over
+    assert front.owner == {1: 1}
+    alone(links)
+
+
+def test_a_plan_of_two_is_there_after_the_shard_and_the_front_began_anew(links: list[Here], tmp_path: Path) -> None:
+    front = carrying(links)
+    front.place(trip(8, -3800.0, -1100.0, 4.0), at_s=4.0, key="b")
+    assert asked(front, 5.0) == {8: 1} and says(front, "accepted", 8, 1, 6.0) == 0
+    before = plan(front, 1, 7.0)
+    for n, link in enumerate(links):
+        link.log.close()
+        links[n] = Here(tmp_path / str(n))
+    again = opened(links, {1: -4000.0}, at_s=8.0)
+    again.place(trip(9, -3700.0, -1200.0, 9.0), at_s=9.0, key="c")
+    assert asked(again, 10.0) == {}, "he has two"
+    assert plan(again, 1, 10.0) == before and len(before) == 4
+    lent = links[0].shard.handle(Parcel("lend", 10.0, {"driver": np.array([1])}, {"key": "k"}))
+    assert lent.columns["free"].tolist() == [False]
+    assert says(again, "delivered", 8, 1, 11.0) != 0, "it was not picked up"
+    assert [says(again, k, o, 1, 12.0) for k, o in (("picked_up", 7), ("picked_up", 8), ("delivered", 8))] == [0, 0, 0]
+    assert plan(again, 1, 13.0) == [(7, "dropoff")] and asked(again, 14.0) == {9: 1}
+
+
+def held_by(links: list[Here]) -> Counter[int]:
+    """Orders with a driver, or offered to him, over all logs."""
+    return Counter(d for link in links for d in link.dispatch.offers.holding()[0].tolist())
+
+
+def test_a_busy_city_of_stacked_drivers_never_has_one_in_two_logs_or_beyond_his_places(links: list[Here]) -> None:
+    chance = np.random.default_rng(3)
+    places = {d: float(x) for d, x in enumerate(chance.uniform(-4000.0, 4000.0, 16))}
+    front = opened(links, places)
+    taken: dict[int, int] = {}
+    twice = moved = 0
+    for step in range(1, 60):
+        at_s = 10.0 * step
+        places = {d: float(np.clip(x + chance.normal(0.0, 300.0), -6000.0, 6000.0)) for d, x in places.items()}
+        moved += front.pings(pings(places, at_s), now_s=at_s)
+        for n in range(3):
+            start, end = chance.uniform(-3000.0, 3000.0, 2)
+            front.place(trip(1000 + 3 * step + n, float(start), float(end), at_s), at_s=at_s, key=f"{step}.{n}")
+        made = front.window(at_s=at_s, how=TWO)
+        moved += made.moved
+        holds = held_by(links)
+        assert max(holds.values(), default=0) <= 2
+        twice += sum(n == 2 for n in holds.values())
+        for o, d in zip(made.order.tolist(), made.driver.tolist()):
+            kind = "accepted" if chance.random() < 0.8 else "declined"
+            assert says(front, kind, o, d, at_s + 1.0) == 0
+            if kind == "accepted":
+                assert o not in taken
+                taken[o] = d
+        for o, d in list(taken.items()):
+            if d >= 0 and chance.random() < 0.2:
+                assert [says(front, k, o, d, at_s + 2.0) for k in ("picked_up", "delivered")] == [0, 0]
+                taken[o] = -1
+        alone(links)
+    assert moved > 10 and twice > 50 and len(taken) > 100

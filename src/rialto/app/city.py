@@ -31,9 +31,11 @@ from rialto.worlds.city import City, make_city
 from rialto.worlds.city_plans import Routes
 from rialto.worlds.city_sim import CitySim, SimState
 
-__all__ = ["LiveCity", "Town", "open_town", "run_town", "taught", "teach"]
+__all__ = ["LESSON_S", "LiveCity", "Town", "open_town", "run_town", "taught", "teach"]
 
 NOON_S = 43_200.0
+LESSON_S = 7_200.0
+"""Of a city that teaches acceptance where no model is live: some two thousand offers, of which the gate wants two hundred to judge by."""
 HEAD_START_S = 600.0
 """Of the live city's day, run before anybody looks: drivers have orders from the first look on."""
 
@@ -93,11 +95,12 @@ def teach(town: Town, models: Models, *, seed: int = 0) -> Trained:
 
 
 def taught(engines: Engines, *, seed: int = 0, progress: Callable[[float, int], None] | None = None) -> bool:
-    """True where an acceptance model is live; where none is, a made-up city's hour of offers teaches one first, behind the gate."""
+    """True where an acceptance model is live; where none is, two hours of a made-up city teach one first, behind the gate."""
     models = engines.models()
     if models.live(ACCEPTANCE) is None:
-        with open_town(engines, make_city(seed=seed + 1000, drivers=200)) as town:
-            run_town(town, seconds=3600.0, seed=seed + 1000, policy=Policy("least cost", version=""), progress=progress)
+        with open_town(engines, make_city(seed=seed + 1000, drivers=400)) as town:
+            base = Policy("least cost", version="")
+            run_town(town, seconds=LESSON_S, seed=seed + 1000, policy=base, window_s=10.0, progress=progress)
             teach(town, models, seed=seed)
     return models.live(ACCEPTANCE) is not None
 

@@ -127,7 +127,7 @@ def simulate(
                 reports.append(told)
                 moves += moved
     if seeds == 1 and as_json:
-        json_out([_figures(r) for r in reports])
+        json_out([report_figures(r) for r in reports])
         return
     if shared is not None and not as_json:
         out.print(f"Drivers changed their shard {moves:,} times.")
@@ -152,7 +152,7 @@ def _tell_compared(reports: list[SimReport], seeds: int, as_json: bool) -> None:
             m: {name: {"value": d.value, "low": d.low, "high": d.high, "p": d.p} for name, d in of.items()}
             for m, of in found.differences.items()
         }
-        json_out({"runs": [_figures(r) for r in reports], "differences": differences})
+        json_out({"runs": [report_figures(r) for r in reports], "differences": differences})
         return
     rows: list[tuple[Any, ...]] = []
     for name, own in by.items():
@@ -248,14 +248,15 @@ def _day_figures(r: CourierReport) -> dict[str, Any]:
     return figures
 
 
-HEADS = ("policy", "orders", "matched", "response s", "pickup s", "offers accepted", "decision ms (p99)")
+HEADS = ("policy", "orders", "matched", "response s", "pickup s", "offers", "accepted", "drive s", "ms (p99)")
 
 
 def report_rows(r: SimReport) -> tuple[Any, ...]:
     """A report as a row under HEADS; 95 % intervals in brackets."""
     shares = [_bounded(i, "{:.1%}") for i in (r.matched, r.accepted)]
-    seconds = [_bounded(i, "{:.0f}") for i in (r.response_s, r.pickup_s)]
-    return (r.policy, r.orders, shares[0], *seconds, shares[1], f"{r.decision_ms[0]:.1f} ({r.decision_ms[1]:.1f})")
+    *seconds, drive = [_bounded(i, "{:.0f}") for i in (r.response_s, r.pickup_s, r.drive_s)]
+    took = f"{r.decision_ms[0]:.1f} ({r.decision_ms[1]:.1f})"
+    return (r.policy, r.orders, shares[0], *seconds, r.offers, shares[1], drive, took)
 
 
 def _bounded(i: Interval, form: str) -> str:
@@ -264,11 +265,13 @@ def _bounded(i: Interval, form: str) -> str:
     return f"{value} [{form.format(i.low)}, {form.format(i.high)}]" if isfinite(i.low) and isfinite(i.high) else value
 
 
-def _figures(r: SimReport) -> dict[str, Any]:
-    figures: dict[str, Any] = {"policy": r.policy, "orders": r.orders, "offers": r.offers, "windows": r.windows}
-    for name, i in (("matched", r.matched), ("response_s", r.response_s), ("pickup_s", r.pickup_s), ("accepted", r.accepted)):
-        figures |= {name: i.value, f"{name}_low": i.low, f"{name}_high": i.high}
-    return figures | {"decision_ms": r.decision_ms[0], "decision_ms_p99": r.decision_ms[1], "fallbacks": dict(r.fallbacks)}
+def report_figures(r: SimReport) -> dict[str, Any]:
+    """A report as numbers, for JSON; intervals are 95 %."""
+    told: dict[str, Any] = {"policy": r.policy, "orders": r.orders, "offers": r.offers, "windows": r.windows}
+    for name in ("matched", "response_s", "pickup_s", "accepted", "drive_s"):
+        i: Interval = getattr(r, name)
+        told |= {name: i.value, f"{name}_low": i.low, f"{name}_high": i.high}
+    return told | {"decision_ms": r.decision_ms[0], "decision_ms_p99": r.decision_ms[1], "fallbacks": dict(r.fallbacks)}
 
 
 @app.command()

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rialto.cli.match import HEADS, report_rows
+from rialto.cli.match import HEADS, report_figures, report_rows
 from rialto.cli.options import AsJson, Seed, SettingsFile
 from rialto.cli.output import json_out, out, progress, table, tell
 
+if TYPE_CHECKING:
+    from rialto.match.why import Why
+
 __all__ = ["app"]
+
+_UNMATCHED_S = 1000.0
+"""Dearer pairs wait: most who would be asked from so far away say no."""
 
 app = typer.Typer(no_args_is_help=True, help="See each system at work on a made-up world: no data, no network.")
 
@@ -49,36 +55,43 @@ def find(
     out.print("\n[dim]rialto demo shows it in a browser; rialto find search --catalogue FILE takes your own.[/]")
 
 
+def _telling(why: Why) -> tuple[bool, bool, int]:
+    """How much a choice shows: somebody was chosen, another order wanted the runner-up, many were compared."""
+    return why.chosen is not None, bool(why.rivals) and why.rivals[0].order >= 0, len(why.rivals)
+
+
 @app.command()
 def match(seed: Seed = 0, as_json: AsJson = False, settings: SettingsFile = None) -> None:
-    """Run a made-up city twice on the same luck, nearest driver first and least cost with learned acceptance; explain a choice."""
-    from rialto.app.city import open_town, run_town, taught
+    """Run a made-up city twice on the same luck: nearest driver first, then least cost by a learned acceptance; explain a choice."""
+    from rialto.app.city import LESSON_S, open_town, run_town, taught
     from rialto.app.trying import kept
-    from rialto.match.decide import assignment, greedy
+    from rialto.match.decide import UNMATCHED_S, assignment, greedy
     from rialto.match.simulate import Policy
     from rialto.worlds.city import make_city
 
-    city = make_city(seed=seed, drivers=90, orders_per_hour=110.0)
-    seconds, reports, reasons = 600.0, [], None
+    city = make_city(seed=seed, drivers=200, orders_per_hour=700.0)
+    seconds, reports, reasons = 300.0, [], None
     with kept(settings, seed) as engines, progress("a city's lunch, twice", quiet=as_json) as advance:
-        learned = taught(engines, seed=seed, progress=lambda s, _: advance(int(s), 3600))
-        best = Policy("least cost, learned acceptance" if learned else "least cost", assignment, None)
+        learned = taught(engines, seed=seed, progress=lambda s, _: advance(int(s), int(LESSON_S)))
+        waits = {UNMATCHED_S.name: _UNMATCHED_S}
+        best = Policy("least cost, learned" if learned else "least cost", assignment, None, waits)
         for n, policy in enumerate((Policy("nearest first", greedy, ""), best)):
             with open_town(engines, city) as town:
                 report = run_town(
-                    town, seconds=seconds, seed=seed, policy=policy, window_s=5.0,
+                    town, seconds=seconds, seed=seed, policy=policy, window_s=10.0,
                     progress=lambda s, _, n=n: advance(int(s + n * seconds), int(2 * seconds)),
                 )  # fmt: skip
                 reports.append(report)
                 if policy is best:
                     now = town.dispatch.snapshot()
-                    asked = dict.fromkeys(r.order for r in now.recent if r.at_s > now.at_s - 300.0)  # each once
-                    reasons = max((town.dispatch.why(order) for order in asked), key=lambda w: len(w.rivals), default=None)
+                    asked = dict.fromkeys(r.order for r in now.recent if r.at_s > now.at_s - 60.0)  # each once
+                    reasons = max((town.dispatch.why(order) for order in asked), key=_telling, default=None)
     if as_json:
-        json_out({"reports": [dict(zip(HEADS, report_rows(r))) for r in reports], "why": reasons})
+        json_out({"reports": [report_figures(r) for r in reports], "why": reasons})
         return
-    out.print("A made-up city at noon: 90 drivers, ten busy minutes of orders, a decision every five seconds.\n")
-    out.print(table("", HEADS, [report_rows(r) for r in reports]))
+    out.print("A made-up city at noon: 200 drivers, five busy minutes of orders, a decision every ten seconds.\n")
+    shown = [n for n, head in enumerate(HEADS) if head != "pickup s"]  # what is left fits a narrow terminal
+    out.print(table("", [HEADS[n] for n in shown], [[report_rows(r)[n] for n in shown] for r in reports]))
     if reasons is not None:
         out.print("\n[bold]Why this driver?[/]")
         out.print(reasons.text(), markup=False)
