@@ -215,17 +215,18 @@ def _easy(graph: Graph) -> State | None:
     left = bid(graph, state, _BIDS * many, 0.0)
     if len(left) * _DISPUTED > many:
         return None
-    return _searched(graph, state, left)
+    return _searched(graph, state, left, 0.0)
 
 
-def _searched(graph: Graph, state: State, left: Ints) -> State:
-    """The exact state where bids left `left`: by searches, or where they have to look too far, from prices that are nearly right."""
+def _searched(graph: Graph, state: State, left: Ints, step: float) -> State:
+    """The state, exact or to a step, where bids left `left`: by searches, or where they have to look too far, by an auction's prices."""
     if not len(left) or search(graph, state, left, _LOOKS * len(graph.wait)):
         return state
     by = by_good(graph)
-    state = auction(graph, by, _STEP * _usual(graph))
-    search(graph, state, choose(graph, state), ANY)
-    sell(graph, state, by)
+    state = auction(graph, by, step or _STEP * _usual(graph))
+    if not step:
+        search(graph, state, choose(graph, state), ANY)
+        sell(graph, state, by)
     return state
 
 
@@ -239,10 +240,7 @@ def _solved(graph: Graph, step: float) -> tuple[Ints, float, float]:
     """Chosen rows, their cost, and the least that any can cost."""
     state = State.fresh(graph)
     left = bid(graph, state, (_STEPPED if step else _BIDS) * len(graph.wait), step)
-    if not step:
-        state = _searched(graph, state, left)
-    elif len(left):
-        state = auction(graph, by_good(graph), step)
+    state = _searched(graph, state, left, step)
     return _rows(graph, state.edge), total(graph, state.edge), dual(graph, state.v)
 
 
