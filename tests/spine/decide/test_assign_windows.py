@@ -154,6 +154,19 @@ def test_a_city_with_as_many_drivers_as_orders_is_solved_exactly_and_alike_in_an
     assert chosen(w, m.rows) == chosen(other, match(*other).rows)
 
 
+@pytest.mark.parametrize("scale", [0.0, 1e-300, 1e-9])
+def test_a_city_in_which_the_nearest_drivers_stand_at_the_door_is_solved(scale: float) -> None:
+    w = plane(2000, 2000, 20)
+    first = np.arange(0, len(w.cost), 20)
+    cost = w.cost.copy()
+    cost[first] = cost[first] * scale
+    w = w._replace(cost=cost)
+    m = match(*w)
+    assert (m.solver, m.total) == ("exact", near(least_plain(*w[:4]), w))
+    assert m.gap == near(0.0, w)
+    assert match(*w, within=0.02).total == pytest.approx(m.total, rel=0.01)
+
+
 @settings(deadline=None)
 @given(windows(most=80), st.integers(0, 99))
 def test_the_choice_is_the_same_whatever_the_order_of_the_batch(w: Window, seed: int) -> None:

@@ -17,6 +17,9 @@ __all__ = ["ask", "auction"]
 _FIRST, _FALL = 0.02, 6.0
 """First step, as a share of the most that anybody would pay, and how many times smaller each is than the one before."""
 
+_FINEST = 1e-9
+"""Least step, as such a share: where costs are next to nothing, one of their size would take for ever."""
+
 _MOST = 200
 """Bids, and asks, a bidder at each step: no window should need so many."""
 
@@ -27,7 +30,8 @@ def auction(graph: Graph, by: Goods, step: float) -> State:
     Args:
         graph: Who may take what.
         by: The same by good.
-        step: The last step, above 0. All bidders together cost more than the least by a step for each that holds something, at most.
+        step: The last step; a billionth of the most that anybody would pay, where that is more. All bidders together cost more than
+            the least by a step for each that holds something, at most.
 
     Cost:
         Four or five steps, each 20 to 100 ms where 20,000 bidders and goods have 16 edges each.
@@ -39,6 +43,9 @@ def auction(graph: Graph, by: Goods, step: float) -> State:
     state = State.fresh(graph)
     some = graph.start[:-1] < graph.start[1:]
     paid = float((graph.wait[some] - graph.cost[graph.start[:-1][some]]).max(initial=0.0))
+    if paid <= 0.0:
+        return state
+    step = max(step, _FINEST * paid)
     falls = max(0, int(np.ceil(np.log(max(_FIRST * paid / step, 1.0)) / np.log(_FALL))))
     for left in range(falls, -1, -1):
         state.holder[:], state.edge[:] = -1, -1
