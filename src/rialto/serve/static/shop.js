@@ -153,7 +153,6 @@
   document.documentElement.classList.add("scripted");
   watch();
   // What was ticked or chosen on a slow line, before this script came, is asked for now.
-  const form = document.getElementById("narrow"), sent = form?.cloneNode(true);
-  sent?.reset();
-  if (form && addressOf(form) !== addressOf(sent)) go(addressOf(form), true, document.activeElement?.id);
+  const form = document.getElementById("narrow"), own = e => e.selected === e.defaultSelected && e.checked === e.defaultChecked;
+  if (form && ![...form.querySelectorAll("input, option")].every(own)) go(addressOf(form), true, document.activeElement?.id);
 })();
